@@ -1,0 +1,1 @@
+"""Topologies that come with skipsched; `README.md` lists them."""

@@ -1,0 +1,1 @@
+"""skipsched: path schedules for training language models over uneven networks."""

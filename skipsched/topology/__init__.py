@@ -1,0 +1,1 @@
+"""What the user described: nodes, network, workload and rules, exact and checked."""
