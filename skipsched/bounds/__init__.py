@@ -1,0 +1,10 @@
+"""Lower bounds on the iteration time, each valid for every allocation that the topology allows."""
+
+from __future__ import annotations
+
+from skipsched.bounds.best import Bound, best_bound
+from skipsched.bounds.in_flight import in_flight_bound
+from skipsched.bounds.load import load_bound
+from skipsched.bounds.path import path_bound
+
+__all__ = ["Bound", "best_bound", "in_flight_bound", "load_bound", "path_bound"]

@@ -1,0 +1,62 @@
+"""Running CP-SAT under a clock: a request to stop and SIGTERM keep what was found.
+
+Imported only where CP-SAT is used: it brings numpy and pandas with it.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from ortools.sat.python import cp_model
+
+from skipsched.clock import Clock
+
+_POLL_SECONDS = 0.05
+
+
+def run(model: cp_model.CpModel, clock: Clock, workers: int) -> tuple[str, cp_model.CpSolver]:
+    """Solve a model within what the clock leaves.
+
+    CP-SAT runs in a thread of its own, so that this one hears signals; its own handler, which would abort the
+    process from there, is switched off.
+
+    Returns
+    -------
+    str
+        How it ended: ``OPTIMAL``, ``FEASIBLE``, ``INFEASIBLE`` or ``UNKNOWN``.
+    cp_model.CpSolver
+        Its values; after UNKNOWN or INFEASIBLE they mean nothing.
+    """
+    solver = cp_model.CpSolver()
+    parameters = solver.parameters
+    parameters.num_workers = workers
+    parameters.catch_sigint_signal = False
+    limit = max(clock.remaining(), 0.01)
+    if clock.deterministic:
+        parameters.max_deterministic_time = limit
+        parameters.interleave_search = workers > 1
+    else:
+        parameters.max_time_in_seconds = limit
+    status: list[str] = []
+    failure: list[BaseException] = []
+
+    def target() -> None:
+        try:
+            status.append(solver.status_name(solver.solve(model)))
+        except BaseException as error:  # handed to the caller's thread
+            failure.append(error)
+
+    thread = threading.Thread(target=target, name="cp-sat", daemon=True)
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(_POLL_SECONDS)
+            if clock.stopped:
+                solver.stop_search()
+    finally:
+        solver.stop_search()
+        thread.join()
+    if failure:
+        raise failure[0]
+    clock.spend_seconds(solver.response_proto.deterministic_time)
+    return status[0], solver

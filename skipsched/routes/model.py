@@ -1,0 +1,301 @@
+"""Exact feasibility: allocation and paths together, as a CP-SAT model without any time in it.
+
+Asked only when the constructive solver found no paths: it either finds some, or proves that there are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ortools.sat.python import cp_model
+
+from skipsched.clock import Clock, OutOfTime
+from skipsched.cp_sat import run
+from skipsched.instance import Instance
+from skipsched.plan import Routes
+from skipsched.routes.slots import PathSlot, paths_of, slots_of
+
+#: Rules that can be left out of the model, to find out which of them conflict.
+OPTIONAL = ("link", "ring", "even-stages", "even-nodes", "cover", "path-period")
+
+#: Terms beyond which a model is not built: about a gigabyte.
+_MOST_TERMS = 3_000_000
+#: Steps of a loop that building one state or visit is worth.
+_STEPS_PER_STATE = 20
+
+Literal = Any  # a Boolean variable of CP-SAT or the negation of one
+
+
+class RoutesModel:
+    """Literals for the stage of every node and the path of every path slot, and one method per rule.
+
+    Parameters
+    ----------
+    instance
+        The tables; numbers of `swap`, `jump` and `path-length` come with its orders.
+    clock
+        The limit, of building as of solving.
+    enforced
+        Which of `OPTIONAL` to enforce.
+    allocation
+        The stage of each node if that is fixed.
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        clock: Clock,
+        enforced: Iterable[str] = OPTIONAL,
+        allocation: Sequence[int] | None = None,
+    ) -> None:
+        self.instance = instance
+        self._clock = clock
+        self.enforced = frozenset(enforced)
+        self.model = cp_model.CpModel()
+        self.holds = self._holds(allocation)
+        period = instance.rules.path_period if "path-period" in self.enforced else None
+        self.slots = [slot for d in self._candidates() for slot in slots_of(instance, d, period)]
+        self._nodes_matter = not instance.complete or (
+            instance.rules.even_nodes and "even-nodes" in self.enforced
+        )
+        self.state: dict[tuple[PathSlot, int], Literal] = {}
+        self.visits: dict[tuple[PathSlot, int], Literal] = {}
+        self.visit: dict[tuple[PathSlot, int, int], Literal] = {}
+        self._refuse_if_too_large()
+        self._add_sizes()
+        for slot in self.slots:
+            self._add_order(slot)  # path-length, swap, jump, first-stage
+        if self._nodes_matter:
+            for slot in self.slots:
+                self._add_visits(slot)  # must come after orders
+                self._add_links(slot)
+        self._add_rings()
+        self._add_even_stages()
+        self._add_even_nodes()
+        self._add_cover()
+
+    def solve(self, workers: int) -> Routes | None:
+        """Find routes, or prove that there are none.
+
+        Raises
+        ------
+        OutOfTime
+            If the clock ran out first.
+        """
+        status, solver = run(self.model, self._clock, workers)
+        if status == "INFEASIBLE":
+            return None
+        if status not in ("OPTIMAL", "FEASIBLE"):
+            raise OutOfTime
+        return self._routes(solver)
+
+    def _holds(self, allocation: Sequence[int] | None) -> dict[tuple[int, int], Literal]:
+        """A literal for each node and stage it may hold."""
+        instance, model = self.instance, self.model
+        if allocation is not None:
+            return {(n, k): model.new_constant(1) for n, k in enumerate(allocation)}
+        return {
+            (n, k): model.new_bool_var(f"node {n} holds {k}")
+            for n in range(instance.nodes)
+            for k in instance.allowed[n]
+        }
+
+    def _refuse_if_too_large(self) -> None:
+        """A model that memory does not hold decides nothing, nor does one that takes too long."""
+        orders = self.instance.orders
+        arcs = sum(len(following) for following in orders.successors)
+        visits = len(self.holds) * len(orders.stages) if self._nodes_matter else 0
+        if len(self.slots) * (arcs + visits) > _MOST_TERMS:
+            raise OutOfTime
+
+    def _candidates(self) -> list[int]:
+        return [n for n in range(self.instance.nodes) if (n, 0) in self.holds]
+
+    def _holders(self, stage: int) -> list[int]:
+        return [n for n in range(self.instance.nodes) if (n, stage) in self.holds]
+
+    def _add_sizes(self) -> None:
+        """Every node holds one stage, every stage has its number of nodes, something is emitted."""
+        instance, model = self.instance, self.model
+        for n in range(instance.nodes):
+            model.add_exactly_one([self.holds[n, k] for k in range(instance.stages) if (n, k) in self.holds])
+        for k in range(instance.stages):
+            size = sum(self.holds[n, k] for n in self._holders(k))
+            model.add_linear_constraint(size, instance.min_sizes[k], instance.max_sizes[k])
+        emitting = [self.holds[n, 0] for n in self._candidates() if instance.microbatches[n] > 0]
+        model.add_bool_or(emitting)
+
+    def _add_order(self, slot: PathSlot) -> None:
+        """A present slot takes exactly one allowed stage order: one state per layer, each after the last."""
+        model, orders = self.model, self.instance.orders
+        self._clock.spend(_STEPS_PER_STATE * len(orders.stage))
+        present = self.holds[slot.data_node, 0]
+        before: dict[int, list[Literal]] = {0: []}
+        self.state[slot, 0] = present
+        for layer in orders.layers[1:]:
+            for s in layer:
+                self.state[slot, s] = model.new_bool_var("")
+                before[s] = []
+            model.add(sum(self.state[slot, s] for s in layer) == present)
+        for s, following in enumerate(orders.successors):
+            for t in following:
+                before[t].append(self.state[slot, s])
+        for layer in orders.layers[1:]:
+            for s in layer:
+                model.add_bool_or([self.state[slot, s].negated(), *before[s]])
+        by_stage: dict[int, list[Literal]] = {}
+        for s, stage in enumerate(orders.stage):
+            by_stage.setdefault(stage, []).append(self.state[slot, s])
+        for stage, states in by_stage.items():
+            if stage > 0:
+                self.visits[slot, stage] = model.new_bool_var("")
+                model.add(sum(states) == self.visits[slot, stage])
+
+    def _add_visits(self, slot: PathSlot) -> None:
+        """An executed stage is executed on one of its nodes."""
+        for stage in range(1, self.instance.stages):
+            if (slot, stage) not in self.visits:
+                continue
+            nodes = self._holders(stage)
+            for n in nodes:
+                self.visit[slot, stage, n] = self.model.new_bool_var("")
+                self.model.add_implication(self.visit[slot, stage, n], self.holds[n, stage])
+            chosen = sum(self.visit[slot, stage, n] for n in nodes)
+            self.model.add(chosen == self.visits[slot, stage])
+
+    def _add_links(self, slot: PathSlot) -> None:
+        """Consecutive nodes of a path are linked, the last one with the data node too."""
+        if "link" not in self.enforced or self.instance.complete:
+            return
+        model, orders = self.model, self.instance.orders
+        self._clock.spend(_STEPS_PER_STATE * len(self.holds) * len(orders.stages))
+        follows: dict[tuple[int, int], Literal] = {}
+        for s, following in enumerate(orders.successors):
+            for t in following:
+                pair = (orders.stage[s], orders.stage[t])
+                if pair not in follows:
+                    follows[pair] = model.new_bool_var("")
+                model.add_bool_or(
+                    [self.state[slot, s].negated(), self.state[slot, t].negated(), follows[pair]]
+                )
+        for s in orders.layers[-1]:
+            follows[orders.stage[s], 0] = follows.get((orders.stage[s], 0), model.new_bool_var(""))
+            model.add_implication(self.state[slot, s], follows[orders.stage[s], 0])
+        for (stage, after), literal in follows.items():
+            for n in [slot.data_node] if stage == 0 else self._holders(stage):
+                leaves = (
+                    [literal.negated()]
+                    if stage == 0
+                    else [literal.negated(), self.visit[slot, stage, n].negated()]
+                )
+                model.add_bool_or(leaves + self._arrivals(slot, n, after))
+
+    def _arrivals(self, slot: PathSlot, node: int, stage: int) -> list[Literal]:
+        """Literals of the visits of a stage that are linked with a node."""
+        if stage == 0:
+            linked = self.instance.linked(node, slot.data_node)
+            return [self.holds[slot.data_node, 0]] if linked else []
+        return [
+            self.visit[slot, stage, m]
+            for m in self._holders(stage)
+            if m != node and self.instance.linked(node, m)
+        ]
+
+    def _add_rings(self) -> None:
+        """The nodes of a stage with gradients form a ring of directed links."""
+        instance, model = self.instance, self.model
+        if "ring" not in self.enforced or instance.complete:
+            return
+        for stage in range(instance.stages):
+            if instance.max_sizes[stage] < 2 or not instance.allreduce.needs_ring(stage, 2):
+                continue
+            nodes = self._holders(stage)
+            alone = model.new_bool_var("")
+            model.add(sum(self.holds[n, stage] for n in nodes) == 1).only_enforce_if(alone)
+            arcs: list[tuple[int, int, Literal]] = []
+            for n in nodes:
+                outside = model.new_bool_var("")
+                model.add_implication(self.holds[n, stage].negated(), outside)
+                model.add_bool_or([outside.negated(), self.holds[n, stage].negated(), alone])
+                arcs.append((n, n, outside))
+                arcs += [
+                    (n, m, model.new_bool_var("")) for m in nodes if m != n and instance.transfer[n][m] >= 0
+                ]
+            model.add_circuit(_renumbered(arcs))
+
+    def _add_even_stages(self) -> None:
+        instance = self.instance
+        if instance.rules.even_stages and "even-stages" in self.enforced:
+            executed = [
+                sum(slot.weight * self.visits[slot, k] for slot in self.slots if (slot, k) in self.visits)
+                for k in range(1, instance.stages)
+            ]
+            least = self.model.new_int_var(0, sum(slot.weight for slot in self.slots), "")
+            for count in executed:
+                self.model.add_linear_constraint(count - least, 0, 1)
+
+    def _add_even_nodes(self) -> None:
+        instance, model = self.instance, self.model
+        if not (instance.rules.even_nodes and "even-nodes" in self.enforced):
+            return
+        total = sum(slot.weight for slot in self.slots)
+        for stage in range(1, instance.stages):
+            least = model.new_int_var(0, total, "")
+            for n in self._holders(stage):
+                load = sum(
+                    slot.weight * self.visit[slot, stage, n]
+                    for slot in self.slots
+                    if (slot, stage, n) in self.visit
+                )
+                model.add_linear_constraint(load - least, 0, 1).only_enforce_if(self.holds[n, stage])
+
+    def _add_cover(self) -> None:
+        instance = self.instance
+        if not (instance.rules.cover and "cover" in self.enforced):
+            return
+        for d in {slot.data_node: None for slot in self.slots}:
+            for stage in range(1, instance.stages):
+                visits = [
+                    self.visits[slot, stage]
+                    for slot in self.slots
+                    if slot.data_node == d and (slot, stage) in self.visits
+                ]
+                self.model.add_bool_or([self.holds[d, 0].negated(), *visits])
+
+    def _routes(self, solver: cp_model.CpSolver) -> Routes:
+        """Read the routes off a solution; without missing links any node of a stage serves in turn."""
+        instance = self.instance
+        allocation = [0] * instance.nodes
+        for (n, k), literal in self.holds.items():
+            if solver.boolean_value(literal):
+                allocation[n] = k
+        members = Routes(tuple(allocation), ()).members(instance.stages)
+        turn = [0] * instance.stages
+        chosen: dict[PathSlot, tuple[int, ...]] = {}
+        for slot in self.slots:
+            if allocation[slot.data_node] != 0:
+                continue
+            path = [slot.data_node]
+            for layer in instance.orders.layers[1:]:
+                state = next(s for s in layer if solver.boolean_value(self.state[slot, s]))
+                stage = instance.orders.stage[state]
+                if self._nodes_matter:
+                    visits = ((n, self.visit[slot, stage, n]) for n in self._holders(stage))
+                    path.append(next(n for n, literal in visits if solver.boolean_value(literal)))
+                else:
+                    path.append(members[stage][turn[stage] % len(members[stage])])
+                    turn[stage] += 1
+            chosen[slot] = tuple(path)
+        if self.enforced != frozenset(OPTIONAL):
+            return Routes(tuple(allocation), ())
+        return Routes(tuple(allocation), paths_of(instance, members[0], chosen))
+
+
+def _renumbered(arcs: list[tuple[int, int, Literal]]) -> list[tuple[int, int, Literal]]:
+    """The same arcs with nodes numbered from 0 without gaps, as CP-SAT's circuit wants them."""
+    number: dict[int, int] = {}
+    for a, b, _ in arcs:
+        number.setdefault(a, len(number))
+        number.setdefault(b, len(number))
+    return [(number[a], number[b], literal) for a, b, literal in arcs]

@@ -1,0 +1,45 @@
+"""Path slots: the microbatches that must take one path together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from skipsched.instance import Instance
+
+
+@dataclass(frozen=True, slots=True)
+class PathSlot:
+    """One path to choose.
+
+    Parameters
+    ----------
+    data_node
+        Where it begins.
+    index
+        Its number among those of its data node.
+    weight
+        How many microbatches take it: one each, several under `path-period`.
+    """
+
+    data_node: int
+    index: int
+    weight: int
+
+
+def slots_of(instance: Instance, data_node: int, period: int | None) -> list[PathSlot]:
+    """The path slots of a data node: microbatches i, i + P, i + 2P, ... share slot i."""
+    emitted = instance.microbatches[data_node]
+    period = emitted if period is None else min(period, emitted)
+    return [PathSlot(data_node, index, (emitted - index + period - 1) // period) for index in range(period)]
+
+
+def paths_of(
+    instance: Instance, data_nodes: Sequence[int], chosen: dict[PathSlot, tuple[int, ...]]
+) -> tuple[tuple[int, ...], ...]:
+    """Paths of all microbatches from the paths of the slots, data node by data node."""
+    paths: list[tuple[int, ...]] = []
+    for data_node in data_nodes:
+        slots = slots_of(instance, data_node, instance.rules.path_period)
+        paths += [chosen[slots[i % len(slots)]] for i in range(instance.microbatches[data_node])]
+    return tuple(paths)

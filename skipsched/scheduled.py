@@ -1,0 +1,50 @@
+"""A plan together with what replaying it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from skipsched.instance import Instance
+from skipsched.objective import Objective
+from skipsched.plan import Actions, Plan
+from skipsched.rings import Ring
+from skipsched.timing import replay
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """A plan with its replayed times and its value.
+
+    Parameters
+    ----------
+    plan
+        The plan.
+    actions
+        Its actions.
+    end
+        End of each action, microseconds.
+    rings
+        The ring of every stage.
+    objective
+        Its value.
+    """
+
+    plan: Plan
+    actions: Actions
+    end: Sequence[int]
+    rings: Sequence[Ring]
+    objective: Objective
+
+    @classmethod
+    def of(cls, instance: Instance, plan: Plan, actions: Actions, rings: Sequence[Ring]) -> Scheduled:
+        """Replay and value a plan.
+
+        Raises
+        ------
+        Deadlock
+            If its order is cyclic.
+        """
+        end = replay(actions, plan.order, instance.overhead)
+        objective = Objective.of(plan.routes, actions, end, [ring.allreduce for ring in rings])
+        return cls(plan, actions, end, rings, objective)
