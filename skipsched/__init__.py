@@ -1,1 +1,67 @@
-"""skipsched: path schedules for training language models over uneven networks."""
+"""skipsched: path schedules for training language models over uneven networks.
+
+>>> import skipsched
+>>> result = skipsched.solve("small-8", gap=0.5)
+>>> result.schedule is not None
+True
+>>> skipsched.validate(result.schedule)
+[]
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from skipsched.api import ReplayedAction, replay, solve, validate
+    from skipsched.check import Violation
+    from skipsched.schedule import Schedule
+    from skipsched.solver import Progress, Result
+    from skipsched.text.diagnostics import Diagnostic, InputError
+    from skipsched.timing import Deadlock
+    from skipsched.topology.load import load_topology
+    from skipsched.topology.model import Topology
+    from skipsched.version import __version__
+
+__all__ = [
+    "Deadlock",
+    "Diagnostic",
+    "InputError",
+    "Progress",
+    "ReplayedAction",
+    "Result",
+    "Schedule",
+    "Topology",
+    "Violation",
+    "__version__",
+    "load_topology",
+    "replay",
+    "solve",
+    "validate",
+]
+
+_HOMES = {
+    "Deadlock": "timing",
+    "Diagnostic": "text.diagnostics",
+    "InputError": "text.diagnostics",
+    "Progress": "solver",
+    "ReplayedAction": "api",
+    "Result": "solver",
+    "Schedule": "schedule",
+    "Topology": "topology.model",
+    "Violation": "check",
+    "__version__": "version",
+    "load_topology": "topology.load",
+    "replay": "api",
+    "solve": "api",
+    "validate": "api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name where it is first used, so that small commands start at once."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'skipsched' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"skipsched.{_HOMES[name]}"), name)

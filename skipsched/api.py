@@ -1,0 +1,173 @@
+"""The functions that `import skipsched` offers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from skipsched.check import Violation, check_schedule
+from skipsched.clock import Clock
+from skipsched.instance import Instance
+from skipsched.plan import Actions
+from skipsched.schedule import Schedule
+from skipsched.schedule.plan import NoPlan, plan_from
+from skipsched.solver import Options, Progress, Result, run_solver
+from skipsched.text.diagnostics import Diagnostic, InputError
+from skipsched.timing import replay as replay_order
+from skipsched.topology.load import load_topology
+from skipsched.topology.model import Topology
+
+DEFAULT_TIME_LIMIT = 60.0
+
+
+def solve(
+    topology: Topology | str | Path,
+    *,
+    time_limit: float = DEFAULT_TIME_LIMIT,
+    gap: float = 0.0,
+    seed: int = 0,
+    workers: int | None = None,
+    deterministic: bool = False,
+    hint: Schedule | None = None,
+    allocation_from: Schedule | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Result:
+    """Find a schedule.
+
+    Parameters
+    ----------
+    topology
+        A topology, or what `load_topology` takes.
+    time_limit
+        Seconds at most; of deterministic work if `deterministic`.
+    gap
+        Stop once the proven gap is at most this.
+    seed
+        Of all random choices.
+    workers
+        Search workers; one per core by default.
+    deterministic
+        Whether the result must be the same on every machine.
+    hint
+        A schedule to start from: the result is never worse.
+    allocation_from
+        A schedule whose allocation is kept.
+    on_progress
+        Called with a `Progress` whenever something better is known.
+
+    Returns
+    -------
+    Result
+        Its schedule has passed the checker.
+
+    Raises
+    ------
+    InputError
+        If the topology, the hint or the allocation to keep is wrong by itself.
+    ValueError
+        If the time limit or the gap is out of range.
+    """
+    if not time_limit > 0:
+        raise ValueError(f"time_limit must be positive, not {time_limit}")
+    if not 0 <= gap <= 1:
+        raise ValueError(f"gap must be between 0 and 1, not {gap}")
+    topology = _loaded(topology)
+    options = Options(gap, seed, workers, hint, allocation_from)
+    return run_solver(topology, options, Clock(time_limit, deterministic), on_progress)
+
+
+def validate(
+    schedule: Schedule | str | Path, topology: Topology | str | Path | None = None
+) -> list[Violation]:
+    """Replay a schedule and check every rule, every figure and every route.
+
+    Parameters
+    ----------
+    schedule
+        A schedule, or the path of one.
+    topology
+        What to judge it by; the one that it carries by default.
+
+    Returns
+    -------
+    list of Violation
+        Empty if the schedule is right.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or is no JSON object.
+    """
+    if not isinstance(schedule, Schedule):
+        schedule = Schedule.read(schedule)
+    if topology is None:
+        try:
+            topology = schedule.topology()
+        except InputError as error:
+            return [Violation("topology", found.format()) for found in error.diagnostics]
+    topology = _loaded(topology)
+    return check_schedule(schedule.document, topology, Instance.of(topology))
+
+
+def _loaded(topology: Topology | str | Path) -> Topology:
+    return topology if isinstance(topology, Topology) else load_topology(topology)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedAction:
+    """One action with its replayed times in microseconds."""
+
+    op: str
+    microbatch: int
+    stage: int
+    start: int
+    end: int
+
+
+def replay(
+    schedule: Schedule | str | Path, topology: Topology | str | Path | None = None
+) -> dict[str, list[ReplayedAction]]:
+    """Compute the times that follow from a schedule's order, whatever times it claims.
+
+    Parameters
+    ----------
+    schedule
+        A schedule, or the path of one.
+    topology
+        Whose durations and transfers to use; those of the topology it carries by default.
+
+    Returns
+    -------
+    dict
+        For each node, its actions in the order of execution.
+
+    Raises
+    ------
+    InputError
+        If the schedule holds no plan for the topology.
+    Deadlock
+        If its order is cyclic.
+    """
+    if not isinstance(schedule, Schedule):
+        schedule = Schedule.read(schedule)
+    instance = Instance.of(_loaded(topology) if topology is not None else schedule.topology())
+    try:
+        plan = plan_from(schedule.document, instance)
+    except NoPlan as error:
+        raise InputError([Diagnostic("error", "schedule", "", str(error))]) from None
+    actions = Actions.of(instance, plan.routes)
+    end = replay_order(actions, plan.order, instance.overhead)
+    return {
+        instance.node_ids[n]: [
+            ReplayedAction(
+                actions.operation(a),
+                a // actions.per_microbatch,
+                plan.routes.allocation[n],
+                end[a] - actions.duration[a],
+                end[a],
+            )
+            for a in sequence
+        ]
+        for n, sequence in enumerate(plan.order)
+    }

@@ -1,0 +1,67 @@
+"""Writing a file all at once or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text beside its place and move it there; pipes and devices are written to as they are.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; what was there before is then untouched, and no half file is left.
+    """
+    try:
+        _write(end_of_links(path), text)
+    except OSError as error:
+        # Of the file beside it nobody has heard.
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def end_of_links(path: Path) -> Path:
+    """The place a symbolic link leads to, whether or not something is there; the path itself if it is none.
+
+    Raises
+    ------
+    OSError
+        If it leads nowhere.
+    """
+    if not path.is_symlink() or (path.exists() and not path.is_file()):
+        return path  # a pipe behind a link, such as /dev/stdout, has no other name
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    return target
+
+
+def _write(path: Path, text: str) -> None:
+    if path.exists() and not path.is_file():
+        with path.open("w", encoding="utf-8") as file:
+            file.write(text)
+        return
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".skipsched.", suffix=".part")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(_mode(path))
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _mode(path: Path) -> int:
+    """The permissions of the file that is replaced, or those a new file gets."""
+    try:
+        return path.stat().st_mode & 0o777
+    except FileNotFoundError:
+        umask = os.umask(0)
+        os.umask(umask)
+        return 0o666 & ~umask

@@ -1,0 +1,331 @@
+"""The solver: phases under one clock, the best schedule so far always at hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any, NoReturn
+
+from skipsched.bounds import Bound, best_bound
+from skipsched.check import check_schedule
+from skipsched.clock import Clock, OutOfTime
+from skipsched.construct import construct
+from skipsched.instance import Instance
+from skipsched.plan import Actions, Plan
+from skipsched.rings import Ring, rings_of
+from skipsched.routes.allocate import allocations
+from skipsched.routes.cause import Cause, Infeasible
+from skipsched.routes.find import find_routes
+from skipsched.schedule import Schedule
+from skipsched.schedule.document import Provenance, document_of, gap
+from skipsched.schedule.plan import NoPlan, allocation_from, plan_from, rings_from
+from skipsched.scheduled import Scheduled
+from skipsched.text.diagnostics import Diagnostic, InputError
+from skipsched.timing import Deadlock
+from skipsched.topology.model import Topology
+from skipsched.version import __version__
+
+OPTIMAL = "OPTIMAL"
+FEASIBLE = "FEASIBLE"
+INFEASIBLE = "INFEASIBLE"
+UNKNOWN = "UNKNOWN"
+
+#: Search workers where the result must not depend on the machine.
+DETERMINISTIC_WORKERS = 2
+#: Seconds that writing, checking and printing one action takes at the end, and a part of the limit kept free.
+_FINISH_PER_ACTION = 25e-6
+_FINISH_SHARE = 0.01
+_FINISH_AT_MOST = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a solve may be told.
+
+    Parameters
+    ----------
+    gap
+        Stop once the proven gap is at most this.
+    seed
+        Of all random choices.
+    workers
+        Search workers; None for one per core.
+    hint
+        A schedule to start from: the result is never worse.
+    allocation_from
+        A schedule whose allocation is kept.
+    """
+
+    gap: float = 0.0
+    seed: int = 0
+    workers: int | None = None
+    hint: Schedule | None = None
+    allocation_from: Schedule | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a solve has reached, handed out whenever that changes.
+
+    Times in microseconds, as everywhere; None where there is nothing yet.
+    """
+
+    phase: str
+    iteration_time: int | None
+    lower_bound: int | None
+
+    @property
+    def gap(self) -> float | None:
+        """The proven gap."""
+        if self.iteration_time is None or self.lower_bound is None:
+            return None
+        return gap(self.iteration_time, self.lower_bound)
+
+
+@dataclass(slots=True)
+class Statistics:
+    """What a solve did.
+
+    Parameters
+    ----------
+    phases
+        Name, wall seconds and number of better schedules of each phase, in order.
+    incumbents
+        Wall seconds and iteration time (microseconds) of each better schedule.
+    """
+
+    phases: list[tuple[str, float, int]] = field(default_factory=list)
+    incumbents: list[tuple[float, int]] = field(default_factory=list)
+
+    @property
+    def first_schedule_at(self) -> float | None:
+        """Wall seconds until the first schedule stood."""
+        return self.incumbents[0][0] if self.incumbents else None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of a solve.
+
+    Parameters
+    ----------
+    status
+        ``OPTIMAL``, ``FEASIBLE``, ``INFEASIBLE`` or ``UNKNOWN``.
+    stop_reason
+        ``optimal``, ``gap``, ``completed``, ``time_limit``, ``interrupted`` or ``infeasible``.
+    schedule
+        The best schedule found; None if there is none.
+    lower_bound, bound_kind
+        The best bound on the iteration time in microseconds, and which it is.
+    cause
+        Why there is no schedule, if that is proved.
+    statistics
+        What was done.
+    """
+
+    status: str
+    stop_reason: str
+    schedule: Schedule | None
+    lower_bound: int | None
+    bound_kind: str | None
+    cause: Cause | None
+    statistics: Statistics
+
+
+class CheckFailed(RuntimeError):
+    """A schedule of ours failed our own checker: a bug of the program, never emitted as a result."""
+
+
+class _Enough(Exception):
+    """The schedule at hand is good enough; the argument is the stop reason."""
+
+
+def run_solver(
+    topology: Topology,
+    options: Options,
+    clock: Clock,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Result:
+    """Solve a topology within a clock; see `skipsched.solve`."""
+    return _Solve(topology, options, clock, on_progress).run()
+
+
+class _Solve:
+    """One solve: its incumbent, its bound, and its phases in order."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        options: Options,
+        clock: Clock,
+        on_progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self._topology = topology
+        self._instance = Instance.of(topology)
+        self._options = options
+        self._clock = clock
+        self._on_progress = on_progress
+        self._statistics = Statistics()
+        self._best: Scheduled | None = None
+        self._bound: Bound | None = None
+        self._phase = ""
+        self._workers = DETERMINISTIC_WORKERS if clock.deterministic else options.workers or _cores()
+        self._allocation = self._fixed_allocation()
+        if not clock.deterministic:
+            actions = sum(self._instance.microbatches) * (2 * self._instance.path_length + 1)
+            share = self._instance.data_nodes / self._instance.nodes
+            needed = _FINISH_PER_ACTION * actions * share
+            clock.reserve = min(needed, _FINISH_AT_MOST * clock.limit) + _FINISH_SHARE * clock.limit
+
+    def run(self) -> Result:
+        cause = None
+        try:
+            for phase in (self._hint_phase, self._construction_phase):
+                phase()
+            reason = "completed"
+        except Infeasible as infeasible:
+            cause, reason = infeasible.cause, "infeasible"
+        except _Enough as enough:
+            reason = str(enough)
+        except OutOfTime:
+            reason = "interrupted" if self._clock.stopped else "time_limit"
+        return self._result(reason, cause)
+
+    def _hint_phase(self) -> None:
+        """Start from the schedule given."""
+        if self._options.hint is None:
+            return
+        document = self._options.hint.document
+        try:
+            plan = plan_from(document, self._instance)
+            rings = self._rings(plan, document)
+            actions = Actions.of(self._instance, plan.routes)
+            scheduled = Scheduled.of(self._instance, plan, actions, rings)
+        except NoPlan as error:
+            _refuse("hint", str(error))
+        except Deadlock as error:
+            _refuse("hint", f"its order deadlocks: {error}")
+        violations = check_schedule(self._document(scheduled, "FEASIBLE", ""), self._topology, self._instance)
+        if violations:
+            _refuse("hint", f"it breaks a rule on this topology: {violations[0].format()}")
+        if self._allocation not in (None, plan.routes.allocation):
+            _refuse("hint", "its allocation is not the one that is to be kept")
+        with self._enter("hint"):
+            self._keep(scheduled)
+
+    def _rings(self, plan: Plan, document: Mapping[str, Any]) -> list[Ring]:
+        """For each stage the better of the hint's own ring and the one found here."""
+        members = plan.routes.members(self._instance.stages)
+        found = rings_of(self._instance, members, self._clock)
+        given = rings_from(document, self._instance, members)
+        if found is None and given is None:
+            raise NoPlan("the links admit no ring in one of its stages")
+        choices = zip(*(rings for rings in (found, given) if rings is not None), strict=True)
+        return [min(rings, key=lambda ring: ring.allreduce) for rings in choices]
+
+    def _construction_phase(self) -> None:
+        """Routes, a first schedule, the bounds, and better schedules."""
+        instance, clock, seed = self._instance, self._clock, self._options.seed
+        # One source of allocations for both phases: the second goes on where the first stopped.
+        free = self._allocation is None
+        candidates = allocations(instance, clock, seed) if free else iter(())
+        with self._enter("routes"):
+            routes = find_routes(instance, clock, self._workers, candidates, self._allocation)
+        with self._enter("construction"):
+            for scheduled in construct(instance, routes, candidates, clock, seed):
+                if self._best is None or scheduled.objective < self._best.objective:
+                    self._keep(scheduled)
+
+    def _keep(self, scheduled: Scheduled) -> None:
+        """Take a new best schedule; end if it is good enough. Bounds wait until the first one stands."""
+        self._best = scheduled
+        time = scheduled.objective.iteration_time
+        self._statistics.incumbents.append((self._clock.elapsed(), time))
+        self._tell()
+        if self._bound is None:
+            self._bound = best_bound(self._restricted(), self._clock)
+            self._tell()
+        if self._bound.value == time:
+            raise _Enough("optimal")
+        if time - self._bound.value <= Fraction(str(self._options.gap)) * time:
+            raise _Enough("gap")
+
+    @contextmanager
+    def _enter(self, phase: str) -> Iterator[None]:
+        """Run a phase, and note its time and how often it found something better."""
+        self._phase = phase
+        began, better = self._clock.elapsed(), len(self._statistics.incumbents)
+        self._tell()
+        try:
+            yield
+        finally:
+            seconds = self._clock.elapsed() - began
+            self._statistics.phases.append((phase, seconds, len(self._statistics.incumbents) - better))
+
+    def _tell(self) -> None:
+        if self._on_progress is not None:
+            time = self._best.objective.iteration_time if self._best else None
+            self._on_progress(Progress(self._phase, time, self._bound.value if self._bound else None))
+
+    def _restricted(self) -> Instance:
+        """The problem as it is restricted: with an allocation to keep, each node may hold its stage alone."""
+        if self._allocation is None:
+            return self._instance
+        return replace(self._instance, allowed=tuple((stage,) for stage in self._allocation))
+
+    def _fixed_allocation(self) -> tuple[int, ...] | None:
+        given = self._options.allocation_from
+        if given is None:
+            return None
+        try:
+            return allocation_from(given.document, self._instance)
+        except NoPlan as error:
+            _refuse("allocation_from", str(error))
+
+    def _result(self, reason: str, cause: Cause | None) -> Result:
+        if self._best is None:
+            status, schedule = INFEASIBLE if cause is not None else UNKNOWN, None
+        else:
+            proved = self._bound is not None and self._bound.value == self._best.objective.iteration_time
+            status = OPTIMAL if proved else FEASIBLE
+            document = self._document(self._best, status, reason)
+            violations = check_schedule(document, self._topology, self._instance)
+            if violations:
+                raise CheckFailed("\n".join(violation.format() for violation in violations))
+            schedule = Schedule(document)
+        return Result(
+            status=status,
+            stop_reason=reason,
+            schedule=schedule,
+            lower_bound=self._bound.value if self._bound else None,
+            bound_kind=self._bound.kind if self._bound else None,
+            cause=cause,
+            statistics=self._statistics,
+        )
+
+    def _document(self, scheduled: Scheduled, status: str, reason: str) -> dict[str, object]:
+        provenance = Provenance(
+            version=__version__,
+            status=status,
+            stop_reason=reason,
+            seed=self._options.seed,
+            workers=self._workers,
+            wall_time=None if self._clock.deterministic else round(self._clock.elapsed(), 2),
+            restricted_to=() if self._allocation is None else ("allocation",),
+            lower_bound=self._bound.value if self._bound else None,
+            bound_kind=self._bound.kind if self._bound else None,
+        )
+        return document_of(self._topology, self._instance, scheduled, provenance)
+
+
+def _cores() -> int:
+    """Cores this process may use, where the system tells."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _refuse(option: str, why: str) -> NoReturn:
+    raise InputError([Diagnostic("error", option, option, f"the schedule cannot be used: {why}")])

@@ -1,0 +1,286 @@
+"""Lower bounds: recomputed by hand, and never above any schedule of any allocation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from itertools import islice
+from random import Random
+
+import pytest
+from brute_force import allocations
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from solver_cases import (
+    all_routes,
+    instance,
+    no_limit,
+    optimum,
+    random_case,
+    random_order,
+    scheduled,
+    slots_kept,
+)
+
+import skipsched
+from skipsched.bounds import best_bound, in_flight_bound, load_bound, path_bound
+from skipsched.bounds.in_flight import rows_bound, rows_within
+from skipsched.bounds.round_trips import round_trips
+from skipsched.dispatch import dispatch
+from skipsched.instance import Instance
+from skipsched.plan import Actions, Plan, Routes
+from skipsched.routes.find import routes_for
+
+MS = 1000
+
+
+def bounds(tables: Instance) -> dict[str, int]:
+    trips = round_trips(tables)
+    return {
+        "load": load_bound(tables),
+        "in-flight": in_flight_bound(tables, trips),
+        "path": path_bound(tables, trips),
+    }
+
+
+class TestHomogeneous:
+    """Four nodes, two data nodes, two stages, six microbatches each, two slots, transfers of 1 ms.
+
+    F 10, L 5, B 20 ms. A round trip: 35 on the data node, 30 on the other, 4 transfers: R = 69.
+    """
+
+    NODES = "a memory=2, b memory=2, c memory=2, d memory=2"
+    WORKLOAD = "microbatches=6, loss_ratio=0.5"
+
+    def test_without_overhead(self) -> None:
+        # load: 6 * 35 on a data node = 210; stage 1 has 12 / 2 * 30 = 180.
+        # in-flight: (6 * 69 + 2 * 1 / 2 * (10 + 20)) / 2 = 222. A node of stage 1 holds a microbatch for F,
+        # there and back, L and B = 37: (6 * 37 + 30) / 2 = 126, and 10 + 1 before and 1 + 20 after it: 158.
+        tables = instance(self.NODES, "2 2", workload=self.WORKLOAD)
+        assert bounds(tables) == {"load": 210 * MS, "in-flight": 222 * MS, "path": 69 * MS}
+        best = best_bound(tables)
+        assert (best.value, best.kind) == (222 * MS, "in-flight")
+
+    def test_with_overhead(self) -> None:
+        # Overhead 1. load: 6 * 35 + 17 * 1 = 227, the last of 18 actions pays none.
+        # in-flight: (6 * 69 + (6 - 2) * 1 + 1 * (30 + 2 * 1)) / 2 = (414 + 4 + 32) / 2 = 225.
+        tables = instance(self.NODES, "2 2", workload=f"{self.WORKLOAD}, action_overhead=1 ms")
+        assert bounds(tables) == {"load": 227 * MS, "in-flight": 225 * MS, "path": 69 * MS}
+        assert best_bound(tables).kind == "load"
+
+    def test_with_gradients(self) -> None:
+        # All-reduce of two nodes: 2 * (0.1 ms + 1.8 kB / 2 / (1 B/us)) = 2 ms, paid after everything above.
+        tables = instance(self.NODES, "2 2", workload=f"{self.WORKLOAD}, gradient=1.8 kB")
+        assert bounds(tables) == {"load": 212 * MS, "in-flight": 224 * MS, "path": 71 * MS}
+
+    def test_one_slot_is_one_round_trip_after_the_other(self) -> None:
+        # 6 * 69; with the overhead 5 times between them.
+        tables = instance("a, b, c, d", "2 2", workload=self.WORKLOAD)
+        assert bounds(tables)["in-flight"] == 414 * MS
+        tables = instance("a, b, c, d", "2 2", workload=f"{self.WORKLOAD}, action_overhead=1 ms")
+        assert bounds(tables)["in-flight"] == 419 * MS
+
+    def test_more_slots_than_microbatches(self) -> None:
+        # M counts as W = 6: (6 * 69 + 6 * 5 / 2 * 30) / 6 = 69 + 75 = 144. For stage 1 it is
+        # 37 + 5 / 2 * 30 = 112, and 32 around it: the same.
+        nodes = "a memory=9, b memory=9, c memory=9, d memory=9"
+        tables = instance(nodes, "2 2", workload=self.WORKLOAD)
+        assert bounds(tables)["in-flight"] == 144 * MS
+
+
+class TestLoad:
+    def test_the_slow_stage(self) -> None:
+        # b alone does stage 1 for two data nodes: 6 * (50 + 100).
+        tables = instance("a stage=0, c stage=0, b stage=1 layer_time=50ms", "2 1", workload="microbatches=3")
+        assert load_bound(tables) == 900 * MS
+
+    def test_the_share_of_a_stage_is_rounded_down(self) -> None:
+        # 5 microbatches skip one of 2 stages: 5 visits, of which a stage gets at least 2; b needs 2 * 150.
+        # All 5 together are done by 150: 1 on b, 5 on c.
+        tables = instance(
+            "a stage=0, b stage=1 layer_time=50ms, c stage=2",
+            "1 1 1",
+            workload="microbatches=5",
+            rules="path_length=2",
+        )
+        assert load_bound(tables) == 300 * MS
+
+    def test_without_even_stages_a_slow_stage_may_be_left_out(self) -> None:
+        # 5 visits on b and c: by 120 only 4 are done, all on c; by 150 all. The data node needs 5 * 30 too.
+        tables = instance(
+            "a stage=0, b stage=1 layer_time=50ms, c stage=2",
+            "1 1 1",
+            workload="microbatches=5",
+            rules="path_length=2, even_stages=false",
+        )
+        assert load_bound(tables) == 150 * MS
+
+    def test_the_data_node_that_no_allocation_avoids(self) -> None:
+        # One data node of three: the fastest, 4 * 3 * 10. Two: the second fastest, 4 * 3 * 20.
+        nodes = "a, b layer_time=20ms, c layer_time=70ms"
+        tables = instance(nodes, "1 2", workload="microbatches=4", rules="even_stages=false")
+        assert load_bound(tables) == 120 * MS
+        tables = instance(nodes, "2 1", workload="microbatches=4", rules="even_stages=false")
+        # As much as eight visits to the fastest node left, 8 * 30.
+        assert load_bound(tables) == 240 * MS
+
+    def test_a_pinned_data_node_counts_though_others_are_faster(self) -> None:
+        tables = instance("a, b, c layer_time=70ms stage=0", "1 2", workload="microbatches=4")
+        assert load_bound(tables) == 4 * 210 * MS
+
+    def test_data_nodes_that_emit_little(self) -> None:
+        # The fewest that any allocation emits: 1. Then b and c do one visit in 30; the data node a or b 30.
+        tables = instance("a microbatches=1, b, c", "1 2", workload="microbatches=9")
+        assert load_bound(tables) == 30 * MS
+
+    def test_durations_that_round_to_nothing(self) -> None:
+        # 0.1 us is rounded to 0: thirty microbatches take no time at all, and no bound may say otherwise.
+        tables = instance(
+            "a layer_time=0.1us, b layer_time=0.1us", "1 1", workload="microbatches=30, backward_ratio=1"
+        )
+        assert tables.forward == ((0, 0), (0, 0))
+        assert load_bound(tables) == 0
+
+
+class TestPath:
+    def test_the_cheapest_nodes(self) -> None:
+        # 30 on a and b each, 60 on c, and 6 transfers; d is never needed.
+        tables = instance("a, b, c layer_time=20ms, d layer_time=90ms", "1 2 1", rules="even_stages=false")
+        assert (
+            bounds(tables)["path"] == (30 + 30 + 60 + 6) * MS or bounds(tables)["path"] == (30 * 3 + 6) * MS
+        )
+
+    def test_a_detour_around_a_missing_link(self) -> None:
+        # a-b and b-c, and no way from c home: with c pinned to the last stage nothing closes but a-b-a.
+        tables = instance("a stage=0, b, c", "1 2", links="ab bc")
+        assert bounds(tables)["path"] == (30 + 30 + 4) * MS
+
+    def test_no_closed_walk(self) -> None:
+        tables = instance("a stage=0, b stage=1, c stage=2", "1 1 1", links="ab")
+        # Two hops and one home: three in all, impossible on a single link.
+        assert bounds(tables)["path"] == 0
+
+
+class TestRows:
+    """The formula of the problem's statement, and its inverse."""
+
+    nodes = st.tuples(
+        st.integers(1, 9), st.integers(0, 500), st.integers(0, 60), st.integers(0, 60), st.integers(0, 20)
+    ).map(lambda n: (n[0], max(1, n[1]) + n[2] + n[3], n[2], n[3], n[4]))
+
+    @settings(max_examples=300, deadline=None)
+    @given(st.integers(1, 60), nodes)
+    def test_formula(self, count: int, node: tuple[int, int, int, int, int]) -> None:
+        slots, residence, first, last, overhead = node
+        m = min(slots, count)
+        exact = Fraction(
+            count * residence
+            + (count - m) * overhead
+            + Fraction(m * (m - 1), 2) * (first + last + 2 * overhead),
+            m,
+        )
+        assert exact <= rows_bound(count, *node) < exact + 1
+
+    @settings(max_examples=300, deadline=None)
+    @given(st.integers(0, 5000), nodes)
+    def test_inverse(self, time: int, node: tuple[int, int, int, int, int]) -> None:
+        count = rows_within(time, *node)
+        assert rows_bound(count, *node) <= time
+        assert rows_bound(count + 1, *node) > time
+
+    def test_nothing_takes_no_time(self) -> None:
+        assert rows_bound(0, 3, 100, 10, 20, 5) == 0
+
+    def test_by_hand(self) -> None:
+        # 5 microbatches of 100 on 2 slots, F 10, B 20, overhead 5: (500 + 3 * 5 + 1 * 40) / 2 = 277.5.
+        assert rows_bound(5, 2, 100, 10, 20, 5) == 278
+        assert [rows_within(time, 2, 100, 10, 20, 5) for time in (99, 100, 119, 120, 277, 278)] == [
+            *(0, 1, 1, 2, 4, 5)
+        ]
+
+
+def schedules(rng: Random, tables: Instance) -> Iterator[tuple[Routes, int]]:
+    """Schedules of many allocations: constructed paths, several orders."""
+    found = list(allocations(tables))
+    for allocation in found if len(found) <= 10 else rng.sample(found, 10):
+        routes = routes_for(tables, allocation, rng.choice((0.0, 0.5, 1.0)), no_limit())
+        if routes is None:
+            continue
+        actions = Actions.of(tables, routes)
+        for shape in (1, -1, 0):
+            urgency = [shape * (a % actions.per_microbatch) + rng.random() for a in range(len(actions.node))]
+            plan = dispatch(tables, routes, actions, urgency)
+            yield routes, scheduled(tables, plan).objective.iteration_time
+
+
+@pytest.mark.parametrize("chunk", range(6))
+def test_no_bound_exceeds_any_schedule_of_any_allocation(chunk: int) -> None:
+    seen = tight = 0
+    for seed in range(60 * chunk, 60 * chunk + 60):
+        rng = Random(seed)
+        _, tables = random_case(seed)
+        if rng.random() < 0.5:
+            # As many microbatches as the formulas with slots are made for.
+            tables = replace(tables, microbatches=tuple(3 * w for w in tables.microbatches))
+        found = bounds(tables)
+        for routes, time in schedules(rng, tables):
+            assert max(found.values()) <= time, (seed, routes, found, time)
+            seen += 1
+            tight += max(found.values()) == time
+    assert seen > 200
+    assert tight > 0
+
+
+def tiny(seed: int) -> Instance | None:
+    """A random instance small enough for all its schedules to be gone through."""
+    _, tables = random_case(seed)
+    microbatches = sum(sorted(tables.microbatches)[-tables.data_nodes :])
+    if microbatches * (2 * tables.path_length + 1) > 15:
+        return None
+    routes = sum(1 for _ in islice(all_routes(tables), 101))
+    return tables if 0 < routes <= 100 else None
+
+
+@pytest.mark.parametrize("chunk", range(6))
+def test_no_bound_exceeds_the_true_optimum(chunk: int) -> None:
+    seen = met = 0
+    for seed in range(50 * chunk, 50 * chunk + 50):
+        tables = tiny(seed)
+        if tables is None:
+            continue
+        loaded, _ = random_case(seed)
+        result = skipsched.solve(loaded, deterministic=True)
+        assert result.schedule is not None
+        known: int = result.schedule.document["iteration_time"]
+        best = optimum(tables, known)
+        found = bounds(tables)
+        assert max(found.values()) <= best, (seed, found, best)
+        if result.status == "OPTIMAL":
+            assert known == best, seed
+        seen += 1
+        met += max(found.values()) == best
+    assert seen > 5
+    assert met > 0
+
+
+def test_the_exhaustive_search_beats_random_orders() -> None:
+    # The oracle judged by chance: no random order of any routes is better, and some are as good.
+    checked = 0
+    for seed in range(100):
+        tables = tiny(seed)
+        if tables is None:
+            continue
+        rng = Random(seed)
+        best = optimum(tables, 10**12)
+        times = []
+        for routes in all_routes(tables):
+            actions = Actions.of(tables, routes)
+            for _ in range(10):
+                order = random_order(rng, actions, tables.nodes)
+                if slots_kept(tables, routes, actions, order):
+                    plan = Plan(routes, tuple(map(tuple, order)))
+                    times.append(scheduled(tables, plan).objective.iteration_time)
+        assert all(best <= time for time in times)
+        checked += best in times
+    assert checked > 0

@@ -1,0 +1,67 @@
+"""A thousand random topologies: solved and valid, or infeasible for a cause, as plain enumeration says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+
+import pytest
+from brute_force import allocations, feasible
+from random_topologies import SHARES, features_of, random_topology
+from solver_cases import feasible_with
+
+import skipsched
+from skipsched.instance import Instance
+from skipsched.topology.load import load_topology
+
+SEEDS = 1000
+CHUNKS = 20
+PER_CHUNK = SEEDS // CHUNKS
+#: Causes that speak of the allocation alone.
+ALLOCATION = {"allocation"}
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_solved_or_infeasible(chunk: int) -> None:
+    for seed in range(PER_CHUNK * chunk, PER_CHUNK * (chunk + 1)):
+        topology = load_topology(random_topology(Random(seed)))
+        tables = Instance.of(topology)
+        result = skipsched.solve(topology, deterministic=True)
+        if feasible(tables):
+            assert result.status in ("OPTIMAL", "FEASIBLE"), seed
+            assert result.schedule is not None
+            assert skipsched.validate(result.schedule) == [], seed
+            assert result.lower_bound is not None
+            time: int = result.schedule.document["iteration_time"]
+            assert result.lower_bound <= time
+            assert (result.status == "OPTIMAL") == (result.lower_bound == time)
+            continue
+        assert result.status == "INFEASIBLE", seed
+        assert result.schedule is None
+        assert result.cause is not None
+        assert result.cause.message
+        named = frozenset(result.cause.rules)
+        if named <= ALLOCATION:
+            assert not any(True for _ in allocations(tables)), seed
+            continue
+        # The rules named admit nothing together, whatever else there is; any of them left out, they do.
+        named -= {"path-length"}
+        assert not feasible_with(topology, named), (seed, named)
+        for rule in named:
+            assert feasible_with(topology, named - {rule}), (seed, named, rule)
+
+
+def test_every_feature_comes_up_as_often_as_stated_both_ways() -> None:
+    seen: Counter[str] = Counter()
+    solvable: Counter[str] = Counter()
+    for seed in range(SEEDS):
+        text = random_topology(Random(seed))
+        features = features_of(text)
+        seen.update(features)
+        if feasible(Instance.of(load_topology(text))):
+            solvable.update(features)
+    for feature, share in SHARES.items():
+        # Four standard deviations of a thousand draws.
+        assert abs(seen[feature] - SEEDS * share) <= 4 * (SEEDS * share * (1 - share)) ** 0.5, feature
+        assert solvable[feature] >= 20, feature
+        assert seen[feature] - solvable[feature] >= 20, feature
