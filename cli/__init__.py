@@ -1,0 +1,1 @@
+"""The command line of skipsched: thin commands over the library."""

@@ -1,0 +1,7 @@
+"""`python -m skipsched_cli` is `skipsched`."""
+
+from __future__ import annotations
+
+from skipsched_cli.main import main
+
+main()

@@ -1,0 +1,205 @@
+"""`skipsched check`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from skipsched.text.words import counted
+from skipsched_cli import exit_codes
+from skipsched_cli.console import print_diagnostics, seconds, told_cause
+from skipsched_cli.options import talk_of, talk_options, topology_argument
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from skipsched.instance import Instance
+    from skipsched.routes.cause import Cause
+    from skipsched.summary import Range, StageSummary, Summary
+    from skipsched.topology.model import Topology
+
+#: Seconds that deciding feasibility may take; nearly always it takes none.
+_DECIDE_WITHIN = 60.0
+
+_EPILOG = """\b
+Examples:
+  skipsched check topology.yaml
+  skipsched check geo-20 --json | jq .feasible
+  skipsched check topology.yaml --strict && echo ready
+
+Exit codes: 0 feasible, 1 infeasible, 2 bad input, 3 feasibility could not be decided in a minute.
+"""
+
+
+@click.command("check", epilog=_EPILOG)
+@topology_argument
+@click.option("--strict", is_flag=True, help="Take warnings for errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
+@talk_options
+def command(topology: str, strict: bool, as_json: bool, quiet: bool, verbose: bool) -> int:
+    """Read TOPOLOGY and report: errors, derived numbers, whether it is feasible and why not."""
+    from skipsched.instance import Instance
+    from skipsched.summary import summarise
+    from skipsched.text.diagnostics import InputError
+    from skipsched.topology.load import load_topology
+
+    talk_of(quiet, verbose)
+    loaded = load_topology(topology)
+    if strict and loaded.warnings:
+        raise InputError([replace(warning, severity="error") for warning in loaded.warnings])
+    if not quiet:
+        print_diagnostics(loaded.warnings)
+    instance = Instance.of(loaded)
+    summary = summarise(loaded, instance)
+    feasible, cause = _decide(instance)
+    if as_json:
+        click.echo(json.dumps(_machine(loaded, summary, feasible, cause), ensure_ascii=False, indent=1))
+    else:
+        _print(loaded, summary, verbose)
+        click.echo(_verdict(loaded, feasible, cause))
+    return {True: exit_codes.YES, False: exit_codes.NO, None: exit_codes.NOTHING_FOUND}[feasible]
+
+
+def _decide(instance: Instance) -> tuple[bool | None, Cause | None]:
+    """Whether the topology is feasible, None if that could not be decided, and why not."""
+    from skipsched.clock import Clock, OutOfTime
+    from skipsched.routes.cause import Infeasible
+    from skipsched.routes.find import find_routes
+
+    try:
+        find_routes(instance, Clock(_DECIDE_WITHIN), workers=1)
+    except Infeasible as infeasible:
+        return False, infeasible.cause
+    except OutOfTime:
+        return None, None
+    return True, None
+
+
+def _verdict(topology: Topology, feasible: bool | None, cause: Cause | None) -> str:
+    if cause is not None:
+        return told_cause(cause, topology)
+    return "feasible" if feasible else "whether it is feasible could not be decided in time"
+
+
+def _machine(
+    topology: Topology, summary: Summary, feasible: bool | None, cause: Cause | None
+) -> dict[str, Any]:
+    return {
+        "name": topology.name,
+        "sha256": topology.sha256,
+        "feasible": feasible,
+        "cause": None if cause is None else asdict(cause),
+        "warnings": [warning.format() for warning in topology.warnings],
+        **asdict(summary),
+    }
+
+
+def _print(topology: Topology, summary: Summary, verbose: bool) -> None:
+    """The report for a person."""
+    from rich.console import Console
+
+    class Report(Console):
+        """Leaves a reader who went away to the caller; rich would say by its exit code: infeasible."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    # Lines are never cut: a report is also read in logs and through pipes.
+    console = Report(highlight=False, soft_wrap=True, width=max(100, Console().width))
+    many = summary.stage_orders
+    orders = "very many stage orders" if many is None else counted(many, "stage order")
+    rows = [
+        f"{topology.name}: {summary.nodes} nodes, {summary.stages} stages, "
+        f"{counted(summary.data_nodes, 'data node')}",
+        f"paths of {summary.path_length} stages, {orders} allowed",
+        f"{_span(summary.microbatches)} microbatches, {_span(summary.actions)} actions per iteration",
+    ]
+    if summary.transfer is not None:
+        missing = f", {summary.missing_links} ordered pairs without a link" if summary.missing_links else ""
+        rows.append(f"one transfer takes {_times(summary.transfer)}{missing}")
+    for row in rows:
+        console.print(row, markup=False)
+    alike = _alike(summary.stage_summaries)
+    _print_table(console, "stage|layers|nodes|may hold it|forward|backward|slots", _stage_rows(alike))
+    if any(stage.memory for _, stage in alike):
+        _print_table(console, "stage|parameters|state|one microbatch in flight", _memory_rows(alike))
+    if summary.slots:
+        spans = [name for name, _ in alike]
+        heads = "|".join(["nodes", "memory", *(f"slots on {name}" for name in spans)])
+        _print_table(console, heads, _slot_rows(topology, summary, alike, verbose))
+
+
+def _alike(stages: Sequence[StageSummary]) -> list[tuple[str, StageSummary]]:
+    """Neighbouring stages with the same figures, under one name such as ``1..5``."""
+    groups: list[tuple[int, int, StageSummary]] = []
+    for number, stage in enumerate(stages):
+        if groups and groups[-1][2] == stage:
+            groups[-1] = (groups[-1][0], number, stage)
+        else:
+            groups.append((number, number, stage))
+    return [(str(a) if a == b else f"{a}..{b}", stage) for a, b, stage in groups]
+
+
+def _stage_rows(alike: Sequence[tuple[str, StageSummary]]) -> Iterator[list[str]]:
+    for name, stage in alike:
+        layers = "-" if stage.layers is None else str(stage.layers)
+        figures = [_times(stage.forward), _times(stage.backward), _span(stage.slots)]
+        yield [name, layers, _span(stage.sizes), str(stage.holders), *figures]
+
+
+def _memory_rows(alike: Sequence[tuple[str, StageSummary]]) -> Iterator[list[str]]:
+    for name, stage in alike:
+        if (memory := stage.memory) is not None:
+            yield [name, f"{memory.parameters:,}", _bytes(memory.state), _bytes(memory.footprint)]
+
+
+def _slot_rows(
+    topology: Topology, summary: Summary, alike: Sequence[tuple[str, StageSummary]], verbose: bool
+) -> Iterator[list[str]]:
+    """Slots, floor((memory - state) / footprint), of nodes with the same memory on one line."""
+    firsts = [int(name.partition("..")[0]) for name, _ in alike]
+    nodes: dict[tuple[str, ...], list[str]] = {}
+    for node in topology.nodes:
+        if node.memory is not None:
+            slots = [summary.slots[node.id][first] for first in firsts]
+            key = (_bytes(int(node.memory)), *(str(count) if count else "-" for count in slots))
+            nodes.setdefault(key, []).append(node.id)
+    for cells, names in nodes.items():
+        shown = names if verbose or len(names) <= 4 else [*names[:3], f"and {len(names) - 3} more"]
+        yield [", ".join(shown), *cells]
+
+
+def _print_table(console: Console, heads: str, rows: Iterable[list[str]]) -> None:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(*heads.split("|"), box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in table.columns:
+        column.no_wrap = True
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def _span(span: Range | None) -> str:
+    if span is None:
+        return "-"
+    return str(span.least) if span.least == span.most else f"{span.least} to {span.most}"
+
+
+def _times(span: Range | None) -> str:
+    if span is None:
+        return "-"
+    least, most = seconds(span.least), seconds(span.most)
+    return least if least == most else f"{least} to {most}"
+
+
+def _bytes(count: int) -> str:
+    for power, unit in ((3, "GiB"), (2, "MiB"), (1, "KiB")):
+        if count >= 1024**power:
+            return f"{count / 1024**power:.2f} {unit}"
+    return f"{count} B"

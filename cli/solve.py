@@ -1,0 +1,174 @@
+"""`skipsched solve`."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import click
+
+from skipsched.clock import Clock
+from skipsched.schedule import Schedule
+from skipsched.solver import CheckFailed, Options, Result, run_solver
+from skipsched.topology.load import load_topology
+from skipsched.topology.model import Topology
+from skipsched_cli import exit_codes
+from skipsched_cli.console import Talk, print_diagnostics, seconds, told_cause
+from skipsched_cli.main import STARTED
+from skipsched_cli.options import Finite, refuse_unwritable, talk_of, talk_options, topology_argument
+
+#: The largest seed, which fits whatever will take it.
+MOST_SEED = 2**31 - 1
+
+_EPILOG = """\b
+Examples:
+  skipsched solve geo-20 -o schedule.json
+  skipsched solve topology.yaml --time-limit 10 | skipsched validate -
+  cat topology.yaml | skipsched solve - --gap 0.05 > schedule.json
+  skipsched solve topology.yaml --hint schedule.json -o better.json
+
+Exit codes: 0 a schedule was written, 1 infeasible, 2 bad input, 3 nothing found in time, 130 interrupted
+before any schedule; with one in hand, Ctrl-C and SIGTERM write it and exit 0.
+"""
+
+
+@click.command("solve", epilog=_EPILOG)
+@topology_argument
+@click.option("-o", "--output", default="-", metavar="FILE", help="Where the schedule goes; - is stdout.")
+@click.option(
+    "--time-limit",
+    type=Finite(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds from start to exit; with --deterministic, of counted work.",
+)
+@click.option(
+    "--gap",
+    type=Finite(0, 1),
+    default=0.0,
+    show_default=True,
+    metavar="G",
+    help="Stop once the proven gap is at most this: 0.05 for 5 %.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, MOST_SEED),
+    default=0,
+    show_default=True,
+    help="Of all random choices.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    default=None,
+    help="Search workers; fixed with --deterministic.  [default: one per core]",
+)
+@click.option("--deterministic", is_flag=True, help="The same bytes on every machine.")
+@click.option("--hint", metavar="SCHEDULE", help="Start from this schedule; the result is never worse.")
+@click.option("--allocation-from", metavar="SCHEDULE", help="Keep this schedule's allocation.")
+@click.option("--stats", is_flag=True, help="Say on stderr what each phase did.")
+@talk_options
+def command(
+    topology: str,
+    output: str,
+    time_limit: float,
+    gap: float,
+    seed: int,
+    workers: int | None,
+    deterministic: bool,
+    hint: str | None,
+    allocation_from: str | None,
+    stats: bool,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    """Find a schedule for TOPOLOGY: a file, - for stdin, or the name of a shipped instance."""
+    talk = talk_of(quiet, verbose)
+    refuse_unwritable(output)
+    if [topology, hint, allocation_from].count("-") > 1:
+        raise click.UsageError("only one file can be read from stdin")
+    clock = Clock(time_limit, deterministic, STARTED)
+    loaded = load_topology(topology)
+    if not quiet:
+        print_diagnostics(loaded.warnings)
+    options = Options(
+        gap=gap,
+        seed=seed,
+        workers=workers,
+        hint=Schedule.read(hint) if hint is not None else None,
+        allocation_from=Schedule.read(allocation_from) if allocation_from is not None else None,
+    )
+    with _stopping(clock):
+        try:
+            with talk.live(clock.remaining) as progress:
+                result = run_solver(loaded, options, clock, progress)
+        except CheckFailed as error:
+            click.echo(
+                f"internal error, please report it: the schedule found is not valid\n{error}", err=True
+            )
+            return exit_codes.INTERNAL_ERROR
+        if result.schedule is not None:
+            result.schedule.write(output)
+        _close(talk, result, loaded, clock)
+        if stats:
+            _print_stats(result)
+    if result.schedule is not None:
+        return exit_codes.YES
+    if result.cause is not None:
+        return exit_codes.NO
+    return exit_codes.INTERRUPTED if result.stop_reason == "interrupted" else exit_codes.NOTHING_FOUND
+
+
+@contextmanager
+def _stopping(clock: Clock) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the search instead of the process; the second one ends the process."""
+
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        if clock.stopped:
+            raise KeyboardInterrupt
+        clock.stop()
+
+    # A lost connection is no reason to lose the schedule; not every system has that signal.
+    numbers = [signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGHUP", None)])]
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _close(talk: Talk, result: Result, topology: Topology, clock: Clock) -> None:
+    """One line that says how it ended; why there is no schedule is said even if quiet."""
+    if result.cause is not None:
+        click.echo(told_cause(result.cause, topology), err=True)
+        return
+    if result.schedule is None:
+        click.echo(f"no schedule found ({result.stop_reason.replace('_', ' ')})", err=True)
+        return
+    document = result.schedule.document
+    parts = [f"{result.status}: iteration time {seconds(document['iteration_time'])}"]
+    if result.lower_bound is not None:
+        parts.append(f"bound {seconds(result.lower_bound)} ({result.bound_kind})")
+        parts.append(f"gap {100 * document['gap']:.1f} %")
+    parts.append(f"{clock.elapsed():.1f} s ({result.stop_reason.replace('_', ' ')})")
+    talk.say(", ".join(parts))
+
+
+def _print_stats(result: Result) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(stderr=True, highlight=False)
+    phases = Table("phase", "seconds", "better schedules", box=box.SIMPLE_HEAD)
+    for name, spent, better in result.statistics.phases:
+        phases.add_row(name, f"{spent:.2f}", str(better))
+    console.print(phases)
+    history = Table("after", "iteration time", box=box.SIMPLE_HEAD)
+    for at, time in result.statistics.incumbents:
+        history.add_row(f"{at:.2f} s", seconds(time))
+    console.print(history)
