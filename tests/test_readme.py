@@ -1,0 +1,47 @@
+"""The README's one real run and its example are what the program prints and reads today."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from cli_cases import call
+
+import skipsched
+
+README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
+
+
+def block(language: str) -> str:
+    """The first code block of a language."""
+    found = re.search(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def lines(text: str) -> list[str]:
+    """Lines without padding and without the seconds that a run took."""
+    told = (re.sub(r"\d+\.\d s \(completed\)", "(completed)", line).rstrip() for line in text.splitlines())
+    return [line for line in told if line]
+
+
+def test_the_run_is_what_the_commands_print(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    printed: list[str] = []
+    for line in lines(block("console")):
+        if line.startswith("$ skipsched "):
+            ran = call(*line.removeprefix("$ skipsched ").split())
+            assert ran.code == 0
+            printed += [line, *lines(ran.out + ran.err)]
+    assert lines(block("console")) == printed
+
+
+def test_the_example_is_a_topology() -> None:
+    assert skipsched.load_topology(block("yaml")).name == "harbour-8"
+
+
+def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(block("python"), {})  # the README's own text
+    assert skipsched.validate(tmp_path / "schedule.json") == []
