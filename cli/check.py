@@ -31,7 +31,7 @@ Examples:
   skipsched check geo-20 --json | jq .feasible
   skipsched check topology.yaml --strict && echo ready
 
-Exit codes: 0 feasible, 1 infeasible, 2 bad input, 3 feasibility could not be decided in a minute.
+Exit codes: 0 feasible, 1 infeasible, 2 bad input, 3 feasibility could not be decided.
 """
 
 
@@ -82,7 +82,7 @@ def _decide(instance: Instance) -> tuple[bool | None, Cause | None]:
 def _verdict(topology: Topology, feasible: bool | None, cause: Cause | None) -> str:
     if cause is not None:
         return told_cause(cause, topology)
-    return "feasible" if feasible else "whether it is feasible could not be decided in time"
+    return "feasible" if feasible else "whether it is feasible could not be decided within the limits"
 
 
 def _machine(

@@ -12,6 +12,10 @@ class OutOfTime(Exception):
     """The limit is reached, or a stop was asked for."""
 
 
+class TooLarge(OutOfTime):
+    """The work would not fit into memory: nothing can be said, as if time had run out."""
+
+
 class Clock:
     """A limit that phases of the solver share.
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from skipsched.bounds import Bound, best_bound
 from skipsched.check import check_schedule
-from skipsched.clock import Clock, OutOfTime
+from skipsched.clock import Clock, OutOfTime, TooLarge
 from skipsched.construct import construct
 from skipsched.instance import Instance
 from skipsched.plan import Actions, Plan
@@ -115,7 +115,8 @@ class Result:
     status
         ``OPTIMAL``, ``FEASIBLE``, ``INFEASIBLE`` or ``UNKNOWN``.
     stop_reason
-        ``optimal``, ``gap``, ``completed``, ``time_limit``, ``interrupted`` or ``infeasible``.
+        ``optimal``, ``gap``, ``completed``, ``time_limit``, ``size_limit`` (deciding feasibility would not
+        fit into memory), ``interrupted`` or ``infeasible``.
     schedule
         The best schedule found; None if there is none.
     lower_bound, bound_kind
@@ -190,6 +191,8 @@ class _Solve:
             cause, reason = infeasible.cause, "infeasible"
         except _Enough as enough:
             reason = str(enough)
+        except TooLarge:
+            reason = "size_limit"
         except OutOfTime:
             reason = "interrupted" if self._clock.stopped else "time_limit"
         return self._result(reason, cause)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ortools.sat.python import cp_model
 
-from skipsched.clock import Clock, OutOfTime
+from skipsched.clock import Clock, OutOfTime, TooLarge
 from skipsched.cp_sat import run
 from skipsched.instance import Instance
 from skipsched.plan import Routes
@@ -107,7 +107,7 @@ class RoutesModel:
         arcs = sum(len(following) for following in orders.successors)
         visits = len(self.holds) * len(orders.stages) if self._nodes_matter else 0
         if len(self.slots) * (arcs + visits) > _MOST_TERMS:
-            raise OutOfTime
+            raise TooLarge
 
     def _candidates(self) -> list[int]:
         return [n for n in range(self.instance.nodes) if (n, 0) in self.holds]

@@ -12,7 +12,7 @@ from solver_cases import no_limit, topology
 import skipsched
 from skipsched import rings
 from skipsched.bounds import best_bound
-from skipsched.clock import Clock, OutOfTime
+from skipsched.clock import Clock, OutOfTime, TooLarge
 from skipsched.instance import Instance
 from skipsched.routes import model
 from skipsched.routes.cause import Infeasible
@@ -82,7 +82,7 @@ workload: {stages: 2, data_nodes: 1, microbatches: 1, activation: 1 MB}
 
 def test_a_model_too_large_for_memory_is_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model, "_MOST_TERMS", 3)
-    with pytest.raises(OutOfTime):
+    with pytest.raises(TooLarge):
         model.RoutesModel(Instance.of(topology("a, b, c", "1 1 1")), no_limit())
 
 
