@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from skipsched.schedule.atomic import write_atomically
+from skipsched.schedule.document import FORMAT
 from skipsched.text.diagnostics import Diagnostic, InputError, quoted
 from skipsched.text.source import Mark, Source
 from skipsched.topology.load import STDIN, load_document
@@ -27,8 +28,8 @@ class Schedule:
     Parameters
     ----------
     document
-        The whole document; what it means is in the format's description. Reading checks that it is JSON and
-        an object, nothing more: `skipsched.validate` says whether it is right.
+        The whole document; what it means is in the format's description. Reading checks that it is a JSON
+        object that claims the format, nothing more: `skipsched.validate` says whether it is right.
     """
 
     document: Mapping[str, Any]
@@ -40,7 +41,7 @@ class Schedule:
         Raises
         ------
         InputError
-            If it cannot be read or is no JSON object.
+            If it cannot be read, or is no JSON object of the format.
         """
         if path == STDIN:
             return cls.parse("<stdin>", sys.stdin.buffer.read(MAX_BYTES + 1))
@@ -78,6 +79,10 @@ class Schedule:
             raise _refused(f"{name}: {error}") from None
         if not isinstance(document, dict):
             raise _refused(f"{name} is no schedule: a JSON object is expected", Mark(source, 0, 0))
+        claimed = document.get("format")
+        if claimed != FORMAT:
+            found = "has no `format`" if claimed is None else f"is of the format {quoted(str(claimed))}"
+            raise _refused(f'{name} {found}; this program reads "{FORMAT}"')
         return cls(document)
 
     def write(self, path: str | Path) -> None:

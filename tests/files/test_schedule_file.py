@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import skipsched
 from skipsched import InputError, Schedule
 from skipsched.schedule import file
+from skipsched.schedule.document import FORMAT
 
 texts = st.text(st.characters(codec="utf-8"), max_size=5)
 json_values = st.recursive(
@@ -46,7 +47,8 @@ def test_round_trip(document: dict[str, Any], tmp_path: Path) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.dictionaries(texts, json_values, max_size=5))
-def test_any_object_comes_back_as_it_was(document: dict[str, Any]) -> None:
+def test_any_object_comes_back_as_it_was(drawn: dict[str, Any]) -> None:
+    document = {**drawn, "format": FORMAT}
     text = Schedule(document).text()
     # What Python's own reader makes of it, types included.
     assert repr(json.loads(text)) == repr(document)
@@ -63,7 +65,15 @@ def test_an_action_or_a_microbatch_a_line() -> None:
 
 
 def test_a_byte_order_mark_is_no_matter() -> None:
-    assert Schedule.parse("s.json", b'\xef\xbb\xbf{"a": 1}').document == {"a": 1}
+    text = Schedule(tiny()).text().encode()
+    assert Schedule.parse("s.json", b"\xef\xbb\xbf" + text).document == tiny()
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", '{"format": null}', '{"format": 1}', '{"format": "skipsched.schedule/2"}']
+)
+def test_another_format_is_refused(text: str) -> None:
+    assert 'this program reads "skipsched.schedule/1"' in refused(text)
 
 
 def test_standard_streams(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
