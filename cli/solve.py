@@ -11,7 +11,7 @@ import click
 
 from skipsched.clock import Clock
 from skipsched.schedule import Schedule
-from skipsched.solver import CheckFailed, Options, Result, run_solver
+from skipsched.solver import DEFAULT_TIME_LIMIT, CheckFailed, Options, Result, run_solver
 from skipsched.topology.load import load_topology
 from skipsched.topology.model import Topology
 from skipsched_cli import exit_codes
@@ -40,7 +40,7 @@ before any schedule; with one in hand, Ctrl-C and SIGTERM write it and exit 0.
 @click.option(
     "--time-limit",
     type=Finite(min=0, min_open=True),
-    default=60.0,
+    default=DEFAULT_TIME_LIMIT,
     show_default=True,
     metavar="S",
     help="Seconds from start to exit; with --deterministic, of counted work.",

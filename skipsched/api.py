@@ -12,13 +12,11 @@ from skipsched.instance import Instance
 from skipsched.plan import Actions
 from skipsched.schedule import Schedule
 from skipsched.schedule.plan import NoPlan, plan_from
-from skipsched.solver import Options, Progress, Result, run_solver
+from skipsched.solver import DEFAULT_TIME_LIMIT, Options, Progress, Result, run_solver
 from skipsched.text.diagnostics import Diagnostic, InputError
 from skipsched.timing import replay as replay_order
 from skipsched.topology.load import load_topology
 from skipsched.topology.model import Topology
-
-DEFAULT_TIME_LIMIT = 60.0
 
 
 def solve(
@@ -97,7 +95,7 @@ def validate(
     Raises
     ------
     InputError
-        If the file cannot be read or is no JSON object.
+        If the file cannot be read, or is no JSON object of the format.
     """
     if not isinstance(schedule, Schedule):
         schedule = Schedule.read(schedule)

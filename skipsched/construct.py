@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice, repeat
+from itertools import chain, islice
 
 from skipsched.clock import Clock
 from skipsched.dispatch import dispatch
@@ -63,7 +63,7 @@ def construct(
         yield _plans(instance, _routes(instance, few, _LOAD_PRICES[:1], clock), clock)
         allocation = kept().plan.routes.allocation
         yield _plans(instance, _routes(instance, [allocation], _LOAD_PRICES[1:], clock), clock)
-        yield _plans(instance, repeat(kept().plan.routes, _SHAKEN), clock, rng)
+        yield _plans(instance, [kept().plan.routes], clock, [rng] * _SHAKEN)
 
     for scheduled in chain.from_iterable(variants()):
         if best is None or scheduled.objective < best.objective:
@@ -84,18 +84,23 @@ def _routes(
 
 
 def _plans(
-    instance: Instance, variants: Iterable[Routes], clock: Clock, rng: random.Random | None = None
+    instance: Instance,
+    variants: Iterable[Routes],
+    clock: Clock,
+    passes: Sequence[random.Random | None] = (None,),
 ) -> Iterator[Scheduled]:
-    """Plans of some routes by every rule of urgency, shaken if a source of chance is given."""
+    """Plans of some routes by every rule of urgency, in each pass shaken if it has a source of chance."""
     for routes in variants:
         rings = rings_of(instance, routes.members(instance.stages), clock)
         assert rings is not None, "routes are only handed on with a ring in every stage"
         actions = Actions.of(instance, routes)
-        for urgency in urgencies(actions):
-            shaken = urgency if rng is None else [u * (1 + _SHAKE * rng.random()) for u in urgency]
-            for patience in _PATIENCE:
-                plan = dispatch(instance, routes, actions, shaken, patience)
-                yield Scheduled.of(instance, plan, actions, rings)
+        rules = urgencies(actions)
+        for rng in passes:
+            for urgency in rules:
+                shaken = urgency if rng is None else [u * (1 + _SHAKE * rng.random()) for u in urgency]
+                for patience in _PATIENCE:
+                    plan = dispatch(instance, routes, actions, shaken, patience)
+                    yield Scheduled.of(instance, plan, actions, rings)
 
 
 def urgencies(actions: Actions) -> list[list[float]]:

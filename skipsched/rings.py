@@ -40,7 +40,14 @@ def best_ring(instance: Instance, stage: int, members: Sequence[int], clock: Clo
     found = _exact(hops) if size <= EXACT_UP_TO else _good(hops) or _any(hops, clock)
     if found is None:
         return None
-    return Ring(tuple(members[i] for i in found), ring_cost(hops, found))
+    return ring_through(instance, stage, [members[i] for i in found])
+
+
+def ring_through(instance: Instance, stage: int, nodes: Sequence[int]) -> Ring | None:
+    """The ring that runs through a stage's nodes in the order given; None if a link is missing."""
+    hops = zip(nodes, [*nodes[1:], *nodes[:1]], strict=True)
+    costs = [instance.allreduce.hop(stage, len(nodes), a, b) for a, b in hops]
+    return None if NO_LINK in costs else Ring(tuple(nodes), max(costs))
 
 
 def rings_of(

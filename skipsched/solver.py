@@ -33,6 +33,8 @@ FEASIBLE = "FEASIBLE"
 INFEASIBLE = "INFEASIBLE"
 UNKNOWN = "UNKNOWN"
 
+#: Seconds, unless something else is asked for.
+DEFAULT_TIME_LIMIT = 60.0
 #: Search workers where the result must not depend on the machine.
 DETERMINISTIC_WORKERS = 2
 #: Seconds that writing, checking and printing one action takes at the end, and a part of the limit kept free.
@@ -211,7 +213,7 @@ class _Solve:
             _refuse("hint", str(error))
         except Deadlock as error:
             _refuse("hint", f"its order deadlocks: {error}")
-        violations = check_schedule(self._document(scheduled, "FEASIBLE", ""), self._topology, self._instance)
+        violations = check_schedule(self._document(scheduled, FEASIBLE, ""), self._topology, self._instance)
         if violations:
             _refuse("hint", f"it breaks a rule on this topology: {violations[0].format()}")
         if self._allocation not in (None, plan.routes.allocation):

@@ -7,7 +7,7 @@ and paths can stay near; then exchanges of two nodes lower an estimate of the it
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import count
 
 from skipsched.clock import Clock
@@ -32,12 +32,12 @@ def allocations(instance: Instance, clock: Clock, seed: int = 0) -> Iterator[lis
     """
     rng = random.Random(seed)
     estimate = Estimate(instance)
-    able = estimate.ablest_data_nodes()
+    able = frozenset(estimate.ablest_data_nodes())
     start = rng.randrange(instance.nodes) if seed else 0
     for turn in count():
         by_chance = turn % 3 == 2
         tour = _shuffled(instance.nodes, rng) if by_chance else _tour(estimate.cost, start)
-        allocation = _dealt(instance, estimate, tour, able if turn % 3 == 0 else [])
+        allocation = _dealt(instance, estimate, tour, able if turn % 3 == 0 else ())
         if isinstance(allocation, TooFew):
             return
         # Every third one stays as chance dealt it: the estimate is not always right.
@@ -48,7 +48,7 @@ def allocations(instance: Instance, clock: Clock, seed: int = 0) -> Iterator[lis
 
 
 def _dealt(
-    instance: Instance, estimate: Estimate, tour: Sequence[int], data_nodes: Sequence[int]
+    instance: Instance, estimate: Estimate, tour: Sequence[int], data_nodes: Collection[int]
 ) -> list[int] | TooFew:
     """Deal the nodes in the order of a tour, each to the stage furthest behind its size.
 
@@ -58,9 +58,11 @@ def _dealt(
     dealt = [0] * instance.stages
     wishes: list[list[int]] = [[] for _ in range(instance.nodes)]
     for node in tour:
-        wishes[node] = sorted(instance.allowed[node], key=lambda k: (dealt[k] / sizes[k], k))
+        able = sorted(instance.allowed[node], key=lambda k: (dealt[k] / sizes[k], k))
         if data_nodes:
-            wishes[node].sort(key=lambda k, chosen=node in data_nodes: (k > 0) == chosen)  # type: ignore[misc]
+            first, others = [k for k in able if k == 0], [k for k in able if k > 0]
+            able = first + others if node in data_nodes else others + first
+        wishes[node] = able
         if wishes[node]:
             dealt[wishes[node][0]] += 1
     # Those who may hold little choose first: then nobody has to be shifted.
@@ -100,9 +102,7 @@ def _exchange(
         rng.shuffle(moves)
         for a, b in moves[:tries]:
             k, m = allocation[a], allocation[b]
-            if k == m:
-                continue
-            if m not in instance.allowed[a]:
+            if k == m or m not in instance.allowed[a]:
                 continue
             swap = k in instance.allowed[b] and (rng.random() < 0.8 or not estimate.movable(allocation, k, m))
             if not swap and not estimate.movable(allocation, k, m):

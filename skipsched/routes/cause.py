@@ -82,7 +82,8 @@ def allocation_cause(instance: Instance, stuck: TooFew) -> Cause:
 def conflict_cause(instance: Instance, clock: Clock, workers: int, allocation: Sequence[int] | None) -> Cause:
     """Find rules in conflict by leaving out one after the other for as long as the rest still conflict.
 
-    The instance is known to be infeasible. What remains is irreducible, unless the clock runs out on the way.
+    The instance is known to be infeasible. What remains is irreducible, unless the message says
+    that not all could be tried.
     """
     from skipsched.routes.model import RoutesModel
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from skipsched.instance import NO_LINK, Instance
+from skipsched.instance import Instance
 from skipsched.plan import Plan, Routes
-from skipsched.rings import Ring
+from skipsched.rings import Ring, ring_through
 
 
 class NoPlan(ValueError):
@@ -85,11 +85,10 @@ def rings_from(
             ring = [index[name] for name in names]
             if sorted(ring) != sorted(nodes):
                 return None
-            hops = zip(ring, [*ring[1:], *ring[:1]], strict=True)
-            costs = [instance.allreduce.hop(stage, len(ring), a, b) for a, b in hops]
-            if NO_LINK in costs:
+            found = ring_through(instance, stage, ring)
+            if found is None:
                 return None
-            rings.append(Ring(tuple(ring), max(costs)))
+            rings.append(found)
     except (KeyError, TypeError, ValueError):
         return None
     return rings
