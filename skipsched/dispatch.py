@@ -98,14 +98,8 @@ class _Dispatcher:
         if after % actions.per_microbatch:
             arrival = end + actions.lag[after]
             heapq.heappush(self._events, (arrival, after))
-            position = after % actions.per_microbatch
-            if position >= actions.path_length:
-                self._coming[actions.node[after]].append((arrival, self._urgency[after]))
-            if position == actions.path_length:
-                # A last F is soon followed by its own B, unless the data node keeps the L waiting.
-                back = arrival + actions.duration[after] + actions.lag[after + 1]
-                self._coming[node].append((back, self._urgency[after + 1]))
-                heapq.heappush(self._events, (back, ~node))
+            if self._patience:
+                self._expect(node, after, arrival)
         if actions.operation(action) == "B":
             # The slot is as good as free: this node can take it only when it is idle again, and forwards
             # refused elsewhere for what is in flight as a whole may be safe now.
@@ -113,6 +107,18 @@ class _Dispatcher:
             for other in self._refused - {node}:
                 heapq.heappush(self._events, (now, ~other))
             self._refused.clear()
+
+    def _expect(self, node: int, after: int, arrival: int) -> None:
+        """Note that the input of an L or a B is on its way from a node, for those who may wait for it."""
+        actions = self._actions
+        position = after % actions.per_microbatch
+        if position >= actions.path_length:
+            self._coming[actions.node[after]].append((arrival, self._urgency[after]))
+        if position == actions.path_length:
+            # A last F is soon followed by its own B, unless the data node keeps the L waiting.
+            back = arrival + actions.duration[after] + actions.lag[after + 1]
+            self._coming[node].append((back, self._urgency[after + 1]))
+            heapq.heappush(self._events, (back, ~node))
 
     def _waits(self, node: int, now: int) -> bool:
         """Whether a more urgent L or B arrives soon enough to wait for; those need no slot and will run."""
