@@ -165,7 +165,7 @@ def _print_stats(result: Result) -> None:
 
     console = Console(stderr=True, highlight=False)
     phases = Table("phase", "seconds", "better schedules", box=box.SIMPLE_HEAD)
-    for name, spent, better in result.statistics.phases:
+    for name, (spent, better) in result.statistics.phases.items():
         phases.add_row(name, f"{spent:.2f}", str(better))
     console.print(phases)
     history = Table("after", "iteration time", box=box.SIMPLE_HEAD)

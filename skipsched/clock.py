@@ -62,8 +62,11 @@ class Clock:
         """Seconds left; 0 once a stop was asked for."""
         if self.stopped:
             return 0.0
-        spent = self.work if self.deterministic else self.elapsed()
-        return max(0.0, self.limit - self.reserve - spent)
+        return max(0.0, self.limit - self.reserve - self.spent())
+
+    def spent(self) -> float:
+        """Seconds gone by, in what the limit is counted in."""
+        return self.work if self.deterministic else self.elapsed()
 
     def elapsed(self) -> float:
         """Wall seconds since the start."""

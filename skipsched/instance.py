@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -140,6 +140,10 @@ class Instance:
             rules.max_jump,
             most_states=limits.MAX_ORDER_STATES,
         )
+
+    def restricted_to(self, allocation: Sequence[int]) -> Instance:
+        """The problem with an allocation given: each node may hold its stage alone."""
+        return replace(self, allowed=tuple((stage,) for stage in allocation))
 
     def linked(self, a: int, b: int) -> bool:
         """Whether a path may pass between two nodes: forward one way, back the other, so both must exist."""
@@ -288,6 +292,11 @@ class AllReduce:
         """Whether a stage of `size` nodes pays an all-reduce, and so needs a ring of links."""
         return size > 1 and self._gradient[stage] > 0
 
+    def link(self, source: int, target: int) -> int:
+        """The number of a directed pair's figures: equal numbers mean equal hops, whatever stage and size."""
+        kind = self._links.kind
+        return self._links.by_kind[kind[source]][kind[target]]
+
     def hop(self, stage: int, size: int, source: int, target: int) -> int:
         """Microseconds of the all-reduce of a stage of `size` nodes if this link were its ring's worst.
 
@@ -295,8 +304,7 @@ class AllReduce:
         """
         if not self.needs_ring(stage, size):
             return 0
-        kind = self._links.kind
-        return self._costs(stage, size)[self._links.by_kind[kind[source]][kind[target]]]
+        return self._costs(stage, size)[self.link(source, target)]
 
     def cheapest(self, stage: int, size: int) -> int:
         """The cheapest hop that any link offers, a lower bound of the all-reduce of any ring of that size.

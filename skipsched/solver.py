@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from skipsched.bounds import Bound, best_bound
 from skipsched.check import check_schedule
@@ -27,6 +29,10 @@ from skipsched.text.diagnostics import Diagnostic, InputError
 from skipsched.timing import Deadlock
 from skipsched.topology.model import Topology
 from skipsched.version import __version__
+
+if TYPE_CHECKING:
+    from skipsched.exact.prove import Proof
+    from skipsched.exact.windows import Windows
 
 OPTIMAL = "OPTIMAL"
 FEASIBLE = "FEASIBLE"
@@ -94,13 +100,18 @@ class Statistics:
     Parameters
     ----------
     phases
-        Name, wall seconds and number of better schedules of each phase, in order.
+        Wall seconds and number of better schedules of each phase, by its name.
     incumbents
         Wall seconds and iteration time (microseconds) of each better schedule.
     """
 
-    phases: list[tuple[str, float, int]] = field(default_factory=list)
+    phases: dict[str, tuple[float, int]] = field(default_factory=dict)
     incumbents: list[tuple[float, int]] = field(default_factory=list)
+
+    def count(self, phase: str, seconds: float, better: int) -> None:
+        """Add to what is known of a phase."""
+        before = self.phases.get(phase, (0.0, 0))
+        self.phases[phase] = (before[0] + seconds, before[1] + better)
 
     @property
     def first_schedule_at(self) -> float | None:
@@ -186,7 +197,7 @@ class _Solve:
     def run(self) -> Result:
         cause = None
         try:
-            for phase in (self._hint_phase, self._construction_phase):
+            for phase in (self._hint_phase, self._construction_phase, self._exact_phase):
                 phase()
             reason = "completed"
         except Infeasible as infeasible:
@@ -244,6 +255,47 @@ class _Solve:
                 if self._best is None or scheduled.objective < self._best.objective:
                     self._keep(scheduled)
 
+    def _exact_phase(self) -> None:
+        """The exact model: windows that improve the schedule, and a proof where the problem is small."""
+        from skipsched.exact.prove import Proof
+        from skipsched.exact.windows import Windows
+
+        assert self._best is not None, "construction ends with a schedule"
+        instance, clock = self._restricted(), self._clock
+        turns: dict[str, Callable[[], None]] = {}
+        spent: dict[str, float] = {}
+        with self._enter("proof"), suppress(TooLarge):
+            proof = Proof(instance, clock, self._workers)
+            turns["proof"] = partial(self._prove, proof)
+        windows = Windows(instance, clock, self._workers, self._options.seed)
+        turns["windows"] = partial(self._improve, windows)
+        while turns:
+            # Whoever has had less goes next, the proof first: where it ends, all is done.
+            name = min(turns, key=lambda name: spent.get(name, 0.0))
+            began = clock.spent()
+            try:
+                with self._enter(name):
+                    turns[name]()
+            except TooLarge:
+                del turns[name]
+            spent[name] = spent.get(name, 0.0) + clock.spent() - began
+
+    def _prove(self, proof: Proof) -> None:
+        """Let the proof ask its next questions."""
+        assert self._best is not None
+        enough = self._enough()
+        better = proof.step(self._best, enough)
+        if better is not None:
+            self._keep(better)
+        self._raise_bound(Bound(proof.bound(self._best), "model"))
+
+    def _improve(self, windows: Windows) -> None:
+        """Search some windows."""
+        assert self._best is not None
+        better = windows.step(self._best)
+        if better is not None:
+            self._keep(better)
+
     def _keep(self, scheduled: Scheduled) -> None:
         """Take a new best schedule; end if it is good enough. Bounds wait until the first one stands."""
         self._best = scheduled
@@ -253,9 +305,26 @@ class _Solve:
         if self._bound is None:
             self._bound = best_bound(self._restricted(), self._clock)
             self._tell()
-        if self._bound.value == time:
+        self._end_if_enough()
+
+    def _raise_bound(self, bound: Bound) -> None:
+        """Take a new bound if it is better; end if the schedule is good enough by it."""
+        if self._bound is None or bound.value > self._bound.value:
+            self._bound = bound
+            self._tell()
+            self._end_if_enough()
+
+    def _enough(self) -> int:
+        """The smallest bound, in microseconds, that makes the best schedule good enough."""
+        assert self._best is not None
+        return math.ceil(self._best.objective.iteration_time * (1 - Fraction(str(self._options.gap))))
+
+    def _end_if_enough(self) -> None:
+        assert self._best is not None
+        assert self._bound is not None
+        if self._bound.value == self._best.objective.iteration_time:
             raise _Enough("optimal")
-        if time - self._bound.value <= Fraction(str(self._options.gap)) * time:
+        if self._bound.value >= self._enough():
             raise _Enough("gap")
 
     @contextmanager
@@ -268,7 +337,7 @@ class _Solve:
             yield
         finally:
             seconds = self._clock.elapsed() - began
-            self._statistics.phases.append((phase, seconds, len(self._statistics.incumbents) - better))
+            self._statistics.count(phase, seconds, len(self._statistics.incumbents) - better)
 
     def _tell(self) -> None:
         if self._on_progress is not None:
@@ -277,9 +346,7 @@ class _Solve:
 
     def _restricted(self) -> Instance:
         """The problem as it is restricted: with an allocation to keep, each node may hold its stage alone."""
-        if self._allocation is None:
-            return self._instance
-        return replace(self._instance, allowed=tuple((stage,) for stage in self._allocation))
+        return self._instance if self._allocation is None else self._instance.restricted_to(self._allocation)
 
     def _fixed_allocation(self) -> tuple[int, ...] | None:
         given = self._options.allocation_from

@@ -22,7 +22,7 @@ def block(language: str) -> str:
 
 def lines(text: str) -> list[str]:
     """Lines without padding and without the seconds that a run took."""
-    told = (re.sub(r"\d+\.\d s \(completed\)", "(completed)", line).rstrip() for line in text.splitlines())
+    told = (re.sub(r"\d+\.\d s \(time limit\)", "(time limit)", line).rstrip() for line in text.splitlines())
     return [line for line in told if line]
 
 

@@ -250,7 +250,7 @@ def test_no_bound_exceeds_the_true_optimum(chunk: int) -> None:
         if tables is None:
             continue
         loaded, _ = random_case(seed)
-        result = skipsched.solve(loaded, deterministic=True)
+        result = skipsched.solve(loaded, deterministic=True, time_limit=0.5)
         assert result.schedule is not None
         known: int = result.schedule.document["iteration_time"]
         best = optimum(tables, known)
