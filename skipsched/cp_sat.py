@@ -5,6 +5,7 @@ Imported only where CP-SAT is used: it brings numpy and pandas with it.
 
 from __future__ import annotations
 
+import math
 import threading
 
 from ortools.sat.python import cp_model
@@ -14,8 +15,10 @@ from skipsched.clock import Clock
 _POLL_SECONDS = 0.05
 
 
-def run(model: cp_model.CpModel, clock: Clock, workers: int) -> tuple[str, cp_model.CpSolver]:
-    """Solve a model within what the clock leaves.
+def run(
+    model: cp_model.CpModel, clock: Clock, workers: int, most_work: float = math.inf
+) -> tuple[str, cp_model.CpSolver]:
+    """Solve a model within what the clock leaves, and within so many deterministic seconds.
 
     CP-SAT runs in a thread of its own, so that this one hears signals; its own handler, which would abort the
     process from there, is switched off.
@@ -32,8 +35,8 @@ def run(model: cp_model.CpModel, clock: Clock, workers: int) -> tuple[str, cp_mo
     parameters.num_workers = workers
     parameters.catch_sigint_signal = False
     limit = max(clock.remaining(), 0.01)
+    parameters.max_deterministic_time = min(most_work, limit) if clock.deterministic else most_work
     if clock.deterministic:
-        parameters.max_deterministic_time = limit
         parameters.interleave_search = workers > 1
     else:
         parameters.max_time_in_seconds = limit

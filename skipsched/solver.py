@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, NoReturn
 
-from skipsched.bounds import Bound, best_bound
+from skipsched.bounds import Bound, best_bound, model_bound
 from skipsched.check import check_schedule
 from skipsched.clock import Clock, OutOfTime, TooLarge
 from skipsched.construct import construct
@@ -186,7 +186,7 @@ class _Solve:
     def run(self) -> Result:
         cause = None
         try:
-            for phase in (self._hint_phase, self._construction_phase):
+            for phase in (self._hint_phase, self._construction_phase, self._bounds_phase):
                 phase()
             reason = "completed"
         except Infeasible as infeasible:
@@ -232,7 +232,7 @@ class _Solve:
         return [min(rings, key=lambda ring: ring.allreduce) for rings in choices]
 
     def _construction_phase(self) -> None:
-        """Routes, a first schedule, the bounds, and better schedules."""
+        """Routes, a first schedule, the quick bounds, and better schedules."""
         instance, clock, seed = self._instance, self._clock, self._options.seed
         # One source of allocations for both phases: the second goes on where the first stopped.
         free = self._allocation is None
@@ -253,9 +253,22 @@ class _Solve:
         if self._bound is None:
             self._bound = best_bound(self._restricted(), self._clock)
             self._tell()
-        if self._bound.value == time:
+        self._stop_if_good_enough(time, self._bound)
+
+    def _bounds_phase(self) -> None:
+        """Look closer for what no schedule can do without."""
+        if self._best is None or self._bound is None:
+            return
+        time = self._best.objective.iteration_time
+        with self._enter("bounds"):
+            self._bound = model_bound(self._restricted(), self._bound, time, self._clock)
+            self._tell()
+            self._stop_if_good_enough(time, self._bound)
+
+    def _stop_if_good_enough(self, time: int, bound: Bound) -> None:
+        if bound.value == time:
             raise _Enough("optimal")
-        if time - self._bound.value <= Fraction(str(self._options.gap)) * time:
+        if time - bound.value <= Fraction(str(self._options.gap)) * time:
             raise _Enough("gap")
 
     @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from skipsched.bounds.allocation import allocation_bound
 from skipsched.bounds.in_flight import in_flight_bound
 from skipsched.bounds.load import load_bound
 from skipsched.bounds.path import path_bound
@@ -21,7 +22,7 @@ class Bound:
     value
         Microseconds.
     kind
-        Which argument gave it: ``load``, ``in-flight`` or ``path``.
+        Which argument gave it: ``load``, ``in-flight``, ``path`` or ``model``.
     """
 
     value: int
@@ -29,7 +30,7 @@ class Bound:
 
 
 def best_bound(instance: Instance, clock: Clock = NO_LIMIT) -> Bound:
-    """The largest of the bounds, and which it is; of those that there is time for, the cheapest first."""
+    """The largest of the quick bounds, and which it is; the cheapest first, those that there is time for."""
     bounds = [Bound(load_bound(instance), "load")]
     try:
         trips = round_trips(instance, clock)
@@ -38,3 +39,19 @@ def best_bound(instance: Instance, clock: Clock = NO_LIMIT) -> Bound:
     except OutOfTime:
         pass  # whoever asked will see that for himself
     return max(bounds, key=lambda bound: bound.value)
+
+
+def model_bound(instance: Instance, known: Bound, most: int, clock: Clock) -> Bound:
+    """A better bound than a known one, if a model of the allocations has one.
+
+    Parameters
+    ----------
+    known
+        A bound that is proved already.
+    most
+        The iteration time of a schedule.
+    clock
+        The limit; what is proved until it is reached counts.
+    """
+    value = allocation_bound(instance, known.value, most, clock)
+    return Bound(value, "model") if value > known.value else known

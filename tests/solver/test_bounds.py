@@ -24,13 +24,15 @@ from solver_cases import (
 )
 
 import skipsched
-from skipsched.bounds import best_bound, in_flight_bound, load_bound, path_bound
+from skipsched.bounds import allocation_bound, best_bound, in_flight_bound, load_bound, path_bound
 from skipsched.bounds.in_flight import rows_bound, rows_within
 from skipsched.bounds.round_trips import round_trips
+from skipsched.clock import Clock
 from skipsched.dispatch import dispatch
 from skipsched.instance import Instance
 from skipsched.plan import Actions, Plan, Routes
 from skipsched.routes.find import routes_for
+from skipsched.topology.load import load_topology
 
 MS = 1000
 
@@ -162,6 +164,69 @@ class TestPath:
         assert bounds(tables)["path"] == 0
 
 
+class TestAllocation:
+    """F 10, B 20 ms, losses take nothing; transfers of 1 ms."""
+
+    def bound(self, tables: Instance) -> int:
+        return allocation_bound(tables, 0, 10_000 * MS, no_limit())
+
+    def test_head_and_tail_of_a_load(self) -> None:
+        # With one slot a does four round trips of 64. With nine, b has an input at 10 + 1, does 4 * 30, and
+        # 1 + 20 follow on a; a alone would be through by 4 * 30.
+        one, nine = "a stage=0, b", "a stage=0 memory=9, b memory=9"
+        assert self.bound(instance(one, "1 1", workload="microbatches=4")) == 256 * MS
+        assert self.bound(instance(nine, "1 1", workload="microbatches=4")) == 152 * MS
+
+    def test_a_stage_in_the_order_of_all(self) -> None:
+        # c, five times as slow, waits for F on a and b, 2 * 11, and both still have a B to do, 2 * 21.
+        nodes = "a stage=0 memory=9, b stage=1 memory=9, c stage=2 memory=9 layer_time=50ms"
+        tables = instance(nodes, "1 1 1", workload="microbatches=4", rules="max_swaps=0")
+        assert self.bound(tables) == (22 + 4 * 150 + 42) * MS
+        # If c may come before b, it may have no more than a before it, and no more than a after it.
+        tables = instance(nodes, "1 1 1", workload="microbatches=4")
+        assert self.bound(tables) == (11 + 4 * 150 + 21) * MS
+
+    SLOW_LINE = """
+skipsched: 1
+name: slow-line
+nodes:
+  - {id: "w{}", count: 3, location: west, layer_time: 10 ms, memory: 1}
+  - {id: "e{}", count: 3, location: east, layer_time: 10 ms, memory: 1}
+network:
+  default: {latency: 1 ms, bandwidth: 100 MB/s}
+  links:
+    - {between: [west, east], latency: 1 ms, bandwidth: 1 MB/s}
+workload:
+  stages: 2
+  layers: 2
+  samples_per_microbatch: 1
+  microbatches: 1
+  activation: 1 kB
+  gradient: 3 MB
+  stage_sizes: SIZES
+"""
+
+    def test_a_ring_across_the_slow_line(self) -> None:
+        # Each stage has a place for itself: 4 * (1 + 3000 / 3 / 100) = 44 for rings of three. A round trip is
+        # 60 and four transfers, not known to cross the line: 64.04.
+        tables = Instance.of(load_topology(self.SLOW_LINE.replace("SIZES", "[3, 3]")))
+        assert self.bound(tables) == 64_040 + 44 * MS
+        # Four nodes cross the line, 6 * (1 + 3000 / 4) = 4506. As the first stage they do so after two round
+        # trips less one F and B and two transfers of the data nodes, since the second stage has two nodes with
+        # a slot each; as the second stage, a transfer and a B before the end of a round trip.
+        for sizes, ready in (("[4, 2]", 2 * 64_040 - 32_020), ("[2, 4]", 43_030)):
+            tables = Instance.of(load_topology(self.SLOW_LINE.replace("SIZES", sizes)))
+            assert self.bound(tables) == ready + 4506 * MS
+
+    def test_nothing_is_said_of_the_largest(self) -> None:
+        tables = instance(", ".join(f"n{i}" for i in range(300)), 2, stages=9)
+        assert allocation_bound(tables, 5, 10**9, no_limit()) == 5
+
+    def test_what_is_proved_when_time_runs_out(self) -> None:
+        tables = instance("a stage=0, b", "1 1", workload="microbatches=4")
+        assert allocation_bound(tables, 5, 10**9, Clock(0.0)) == 5
+
+
 class TestRows:
     """The formula of the problem's statement, and its inverse."""
 
@@ -200,6 +265,11 @@ class TestRows:
         ]
 
 
+def kept(tables: Instance, allocation: tuple[int, ...]) -> Instance:
+    """The problem with its allocation fixed."""
+    return replace(tables, allowed=tuple((stage,) for stage in allocation))
+
+
 def schedules(rng: Random, tables: Instance) -> Iterator[tuple[Routes, int]]:
     """Schedules of many allocations: constructed paths, several orders."""
     found = list(allocations(tables))
@@ -224,10 +294,17 @@ def test_no_bound_exceeds_any_schedule_of_any_allocation(chunk: int) -> None:
             # As many microbatches as the formulas with slots are made for.
             tables = replace(tables, microbatches=tuple(3 * w for w in tables.microbatches))
         found = bounds(tables)
+        best: dict[tuple[int, ...], int] = {}
         for routes, time in schedules(rng, tables):
             assert max(found.values()) <= time, (seed, routes, found, time)
+            best[routes.allocation] = min(time, best.get(routes.allocation, time))
             seen += 1
             tight += max(found.values()) == time
+        if best:
+            of_all = allocation_bound(tables, 0, 2 * min(best.values()), no_limit())
+            for allocation in rng.sample(sorted(best), min(2, len(best))):
+                of_one = allocation_bound(kept(tables, allocation), 0, 2 * best[allocation], no_limit())
+                assert of_all <= of_one <= best[allocation], (seed, allocation, of_all, of_one, best)
     assert seen > 200
     assert tight > 0
 
@@ -254,7 +331,7 @@ def test_no_bound_exceeds_the_true_optimum(chunk: int) -> None:
         assert result.schedule is not None
         known: int = result.schedule.document["iteration_time"]
         best = optimum(tables, known)
-        found = bounds(tables)
+        found = bounds(tables) | {"model": allocation_bound(tables, 0, 2 * best, no_limit())}
         assert max(found.values()) <= best, (seed, found, best)
         if result.status == "OPTIMAL":
             assert known == best, seed
