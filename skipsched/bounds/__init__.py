@@ -7,6 +7,7 @@ from skipsched.bounds.best import Bound, best_bound, model_bound
 from skipsched.bounds.in_flight import in_flight_bound
 from skipsched.bounds.load import load_bound
 from skipsched.bounds.path import path_bound
+from skipsched.bounds.prices import prices_bound
 
 __all__ = [
     "Bound",
@@ -16,4 +17,5 @@ __all__ = [
     "load_bound",
     "model_bound",
     "path_bound",
+    "prices_bound",
 ]

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from skipsched.bounds.able import Able
 from skipsched.bounds.chosen import over_data_nodes, smallest_share
-from skipsched.bounds.in_flight import rows_bound, rows_within
-from skipsched.bounds.round_trips import INFINITE, round_trips
-from skipsched.bounds.ways import Ways
+from skipsched.bounds.ring_links import RingLinks
 from skipsched.clock import Clock, OutOfTime
-from skipsched.instance import NO_LINK, Instance
+from skipsched.instance import Instance
 
 if TYPE_CHECKING:
     from ortools.sat.python import cp_model
@@ -22,8 +17,6 @@ if TYPE_CHECKING:
 _MOST_HOPS = 500_000
 #: Deterministic seconds that CP-SAT may spend on all questions together.
 _MOST_WORK = 1.0
-#: Elements of a matrix that one step of a pure Python loop is worth.
-_STEPS = 100
 
 Literal = Any
 
@@ -76,10 +69,8 @@ class _Allocations:
         self._instance = instance
         self._clock = clock
         self._work_left = _MOST_WORK
-        self._ways = Ways.of(instance, clock)
-        self._rings = _RingLinks(instance, clock)
-        self._first_allreduce = self._rings.least(0, instance.data_nodes)
-        self._done = self._earliest_done(round_trips(instance, clock))
+        self._rings = RingLinks(instance, clock)
+        self._able = Able(instance, self._rings, clock)
         self._ready = self._earliest_ready()
 
     def impossible(self, time: int) -> bool:
@@ -99,25 +90,10 @@ class _Allocations:
         self._work_left -= solver.response_proto.deterministic_time
         return status == "INFEASIBLE"
 
-    def _earliest_done(self, trips: Sequence[int]) -> list[int]:
-        """When the last B of each node as a data node ends, at least; `INFINITE` if it cannot be one."""
-        instance = self._instance
-        done = []
-        for d in range(instance.nodes):
-            count, slots = instance.microbatches[d], instance.slots[d][0]
-            if 0 not in instance.allowed[d] or (count > 0 and trips[d] >= INFINITE):
-                done.append(INFINITE)
-                continue
-            forward, backward, overhead = instance.forward[d][0], instance.backward[d][0], instance.overhead
-            busy = count * (forward + instance.loss[d] + backward) + (3 * count - 1) * overhead
-            rows = rows_bound(count, slots, trips[d], forward, backward, overhead)
-            done.append(max(rows, busy) if count else 0)
-        return done
-
     def _earliest_ready(self) -> list[int]:
         """When the last B of each stage ends, at least; 0 for a stage that may go without microbatches."""
-        instance, ways = self._instance, self._ways
-        ready = [over_data_nodes(instance, self._done)] + [0] * (instance.stages - 1)
+        instance, ways = self._instance, self._able.ways
+        ready = [over_data_nodes(instance, self._able.done)] + [0] * (instance.stages - 1)
         if smallest_share(instance) > 0:
             for k in range(1, instance.stages):
                 ready[k] = min(
@@ -135,7 +111,7 @@ class _Allocations:
             (n, k): model.new_bool_var("")
             for n in range(instance.nodes)
             for k in instance.allowed[n]
-            if k > 0 or self._done[n] + self._first_allreduce <= time
+            if k > 0 or self._able.done[n] <= time - self._able.first_allreduce
         }
         for n in range(instance.nodes):
             model.add_exactly_one([holds[n, k] for k in instance.allowed[n] if (n, k) in holds])
@@ -179,72 +155,6 @@ class _Allocations:
                 model.add(sum(members[n] for n in able) == size).only_enforce_if(option)
                 model.add(sum(members[n] for n in members if n not in group) == 0).only_enforce_if(option)
                 if count is not None:
-                    within = sum(members[n] * self._within(n, stage, time, left) for n in able)
+                    within = sum(members[n] * self._able.within(n, stage, time, left) for n in able)
                     model.add(within >= count).only_enforce_if(option)
         model.add_exactly_one(options)
-
-    def _within(self, node: int, stage: int, time: int, left: int) -> int:
-        """The most microbatches that a node can execute if its stage's last B ends by `left`."""
-        instance, ways = self._instance, self._ways
-        ahead, onward, behind = (table[node][stage] for table in (ways.ahead, ways.onward, ways.behind))
-        if INFINITE in (ahead, onward, behind):
-            return 0
-        window = min(left, time - self._first_allreduce - behind) - ahead
-        forward, backward = instance.forward[node][stage], instance.backward[node][stage]
-        overhead = instance.overhead
-        if window < 0:
-            return 0
-        busy = forward + backward + 2 * overhead
-        load = (window + overhead) // busy if busy else INFINITE
-        residence = forward + onward + backward
-        rows = rows_within(window, instance.slots[node][stage], residence, forward, backward, overhead)
-        return min(load, rows, sum(instance.microbatches))
-
-
-class _RingLinks:
-    """For each stage and size, which nodes reach each other over links whose hops cost at most so much."""
-
-    def __init__(self, instance: Instance, clock: Clock) -> None:
-        self._instance = instance
-        self._clock = clock
-        self._tables: dict[tuple[int, int], NDArray[np.int64]] = {}
-
-    def least(self, stage: int, size: int) -> int:
-        """The all-reduce of a stage of that size, at least; `INFINITE` if it can have none."""
-        if not self._instance.allreduce.needs_ring(stage, size):
-            return 0
-        worst = self._worst_hops(stage, size)
-        pinned = [n for n, stages in enumerate(self._instance.allowed) if stages == (stage,)]
-        # The size - 1 nodes that are nearest to a node, itself apart, and those that must be with it.
-        nearest = np.sort(worst, axis=1)[:, size - 1]
-        if pinned:
-            nearest = np.maximum(nearest, worst[:, pinned].max(axis=1))
-        return int(nearest.min())
-
-    def groups(self, stage: int, size: int, most: int) -> list[list[int]]:
-        """The sets of nodes that reach each other over hops of at most so much."""
-        able = [n for n, stages in enumerate(self._instance.allowed) if stage in stages]
-        if not self._instance.allreduce.needs_ring(stage, size):
-            return [able]
-        near = self._worst_hops(stage, size) <= most
-        return [[int(m) for m in np.flatnonzero(near[n])] for n in able if np.argmax(near[n]) == n]
-
-    def _worst_hops(self, stage: int, size: int) -> NDArray[np.int64]:
-        """For each pair of nodes the worst hop, at least, of the best way there and back."""
-        key = (stage, size)
-        if key not in self._tables:
-            self._tables[key] = self._computed(stage, size)
-        return self._tables[key]
-
-    def _computed(self, stage: int, size: int) -> NDArray[np.int64]:
-        nodes, hop = range(self._instance.nodes), self._instance.allreduce.hop
-        able = np.array([stage in stages for stages in self._instance.allowed])
-        worst = np.array([[hop(stage, size, a, b) for b in nodes] for a in nodes], dtype=np.int64)
-        worst[worst == NO_LINK] = INFINITE
-        worst[~able, :] = INFINITE
-        worst[:, ~able] = INFINITE
-        worst[able, able] = 0
-        for middle in nodes:
-            self._clock.spend(worst.size // _STEPS)
-            np.minimum(worst, np.maximum(worst[:, middle, np.newaxis], worst[middle]), out=worst)
-        return np.maximum(worst, worst.T)

@@ -8,6 +8,7 @@ from skipsched.bounds.allocation import allocation_bound
 from skipsched.bounds.in_flight import in_flight_bound
 from skipsched.bounds.load import load_bound
 from skipsched.bounds.path import path_bound
+from skipsched.bounds.prices import prices_bound
 from skipsched.bounds.round_trips import round_trips
 from skipsched.clock import NO_LIMIT, Clock, OutOfTime
 from skipsched.instance import Instance
@@ -42,7 +43,7 @@ def best_bound(instance: Instance, clock: Clock = NO_LIMIT) -> Bound:
 
 
 def model_bound(instance: Instance, known: Bound, most: int, clock: Clock) -> Bound:
-    """A better bound than a known one, if a model of the allocations has one.
+    """A better bound than a known one, if a model has one.
 
     Parameters
     ----------
@@ -53,5 +54,6 @@ def model_bound(instance: Instance, known: Bound, most: int, clock: Clock) -> Bo
     clock
         The limit; what is proved until it is reached counts.
     """
-    value = allocation_bound(instance, known.value, most, clock)
+    value = prices_bound(instance, known.value, most, clock)
+    value = allocation_bound(instance, value, most, clock)
     return Bound(value, "model") if value > known.value else known
