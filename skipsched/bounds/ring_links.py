@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,13 @@ from skipsched.instance import NO_LINK, Instance
 _STEPS = 100
 
 
+class Group(NamedTuple):
+    """Nodes that reach each other over links of which a ring's all-reduce costs so much at most."""
+
+    nodes: tuple[int, ...]
+    allreduce: int
+
+
 class RingLinks:
     """For each stage and size, which nodes reach each other over links whose hops cost at most so much."""
 
@@ -20,6 +29,7 @@ class RingLinks:
         self._instance = instance
         self._clock = clock
         self._tables: dict[tuple[int, int], NDArray[np.int64]] = {}
+        self._groups: dict[tuple[int, int], list[Group]] = {}
 
     def least(self, stage: int, size: int) -> int:
         """The all-reduce of a stage of that size, at least; `INFINITE` if it can have none."""
@@ -33,13 +43,28 @@ class RingLinks:
             nearest = np.maximum(nearest, worst[:, pinned].max(axis=1))
         return int(nearest.min())
 
-    def groups(self, stage: int, size: int, most: int) -> list[list[int]]:
-        """The sets of nodes that reach each other over hops of at most so much."""
+    def groups(self, stage: int, size: int) -> list[Group]:
+        """All sets of nodes that hold a stage of that size and reach each other at some cost and not below.
+
+        The nodes of a stage all lie in one of them that its all-reduce pays for.
+        """
+        key = (stage, size)
+        if key not in self._groups:
+            self._groups[key] = self._found(stage, size)
+        return self._groups[key]
+
+    def _found(self, stage: int, size: int) -> list[Group]:
         able = [n for n, stages in enumerate(self._instance.allowed) if stage in stages]
         if not self._instance.allreduce.needs_ring(stage, size):
-            return [able]
-        near = self._worst_hops(stage, size) <= most
-        return [[int(m) for m in np.flatnonzero(near[n])] for n in able if np.argmax(near[n]) == n]
+            return [Group(tuple(able), 0)]
+        worst = self._worst_hops(stage, size)
+        found: dict[tuple[int, ...], int] = {}
+        for n in able:
+            for cost in np.unique(worst[n]).tolist():
+                members = tuple(np.flatnonzero(worst[n] <= cost).tolist())
+                if cost < INFINITE and len(members) >= size:
+                    found.setdefault(members, cost)
+        return [Group(members, cost) for members, cost in found.items()]
 
     def _worst_hops(self, stage: int, size: int) -> NDArray[np.int64]:
         """For each pair of nodes the worst hop, at least, of the best way there and back."""

@@ -253,8 +253,8 @@ class TestPrices:
     def test_a_node_of_which_there_is_one(self) -> None:
         # a and c each want b for 4 microbatches; d is slow. Between 11 after the beginning and 21 before the
         # end, b takes as many as fit one after another, 32 each: all 8 within 11 + 8 * 32 + 21 = 288. By 287
-        # one at least has gone by d, a round trip of 344 where those by b are 64; a and c together have 574 for
-        # them and need 7 * 64 + 344.
+        # one at least has gone by d, a round trip of 344 where those by b are 64; a and c together have 574
+        # for them and need 7 * 64 + 344.
         nodes = "a stage=0, c stage=0, b stage=1, d stage=1 layer_time=100ms"
         tables = instance(nodes, "2 2", workload="microbatches=4")
         assert self.bound(tables) == 288 * MS
