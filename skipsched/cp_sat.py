@@ -5,6 +5,7 @@ Imported only where CP-SAT is used: it brings numpy and pandas with it.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 
@@ -24,9 +25,9 @@ _SECONDS_PER_DETERMINISTIC = 2.5
 Outcome = tuple[str, cp_model.CpSolver]
 
 
-def run(model: cp_model.CpModel, clock: Clock, workers: int) -> Outcome:
-    """Solve a model within what the clock leaves."""
-    return run_all([model], clock, workers=workers)[0]
+def run(model: cp_model.CpModel, clock: Clock, workers: int, effort: float = math.inf) -> Outcome:
+    """Solve a model within what the clock leaves, and within so many deterministic seconds."""
+    return run_all([model], clock, workers=workers, effort=effort)[0]
 
 
 def run_all(
@@ -34,7 +35,7 @@ def run_all(
     clock: Clock,
     *,
     workers: int = 1,
-    effort: float = float("inf"),
+    effort: float = math.inf,
     tune: Callable[[cp_model.CpSolver], None] | None = None,
 ) -> list[Outcome]:
     """Solve some models side by side within what the clock leaves.

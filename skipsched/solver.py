@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from skipsched.bounds import Bound, best_bound
+from skipsched.bounds import Bound, best_bound, model_bound
 from skipsched.check import check_schedule
 from skipsched.clock import Clock, OutOfTime, TooLarge
 from skipsched.construct import construct
@@ -197,8 +197,10 @@ class _Solve:
     def run(self) -> Result:
         cause = None
         try:
-            for phase in (self._hint_phase, self._construction_phase, self._exact_phase):
-                phase()
+            self._hint_phase()
+            self._construction_phase()
+            self._bounds_phase()
+            self._exact_phase()
             reason = "completed"
         except Infeasible as infeasible:
             cause, reason = infeasible.cause, "infeasible"
@@ -243,7 +245,7 @@ class _Solve:
         return [min(rings, key=lambda ring: ring.allreduce) for rings in choices]
 
     def _construction_phase(self) -> None:
-        """Routes, a first schedule, the bounds, and better schedules."""
+        """Routes, a first schedule, the quick bounds, and better schedules."""
         instance, clock, seed = self._instance, self._clock, self._options.seed
         # One source of allocations for both phases: the second goes on where the first stopped.
         free = self._allocation is None
@@ -254,6 +256,14 @@ class _Solve:
             for scheduled in construct(instance, routes, candidates, clock, seed):
                 if self._best is None or scheduled.objective < self._best.objective:
                     self._keep(scheduled)
+
+    def _bounds_phase(self) -> None:
+        """Look closer for what no schedule can do without."""
+        assert self._best is not None, "construction ends with a schedule"
+        assert self._bound is not None, "there is a bound as soon as there is a schedule"
+        with self._enter("bounds"):
+            time = self._best.objective.iteration_time
+            self._raise_bound(model_bound(self._restricted(), self._bound, time, self._clock))
 
     def _exact_phase(self) -> None:
         """The exact model: windows that improve the schedule, and a proof where the problem is small."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from skipsched.bounds.allocation import allocation_bound
 from skipsched.bounds.in_flight import in_flight_bound
 from skipsched.bounds.load import load_bound
 from skipsched.bounds.path import path_bound
+from skipsched.bounds.prices import prices_bound
 from skipsched.bounds.round_trips import round_trips
 from skipsched.clock import NO_LIMIT, Clock, OutOfTime
 from skipsched.instance import Instance
@@ -21,7 +23,7 @@ class Bound:
     value
         Microseconds.
     kind
-        Which argument gave it: ``load``, ``in-flight`` or ``path``.
+        Which argument gave it: ``load``, ``in-flight``, ``path`` or ``model``.
     """
 
     value: int
@@ -29,7 +31,7 @@ class Bound:
 
 
 def best_bound(instance: Instance, clock: Clock = NO_LIMIT) -> Bound:
-    """The largest of the bounds, and which it is; of those that there is time for, the cheapest first."""
+    """The largest of the quick bounds, and which it is; the cheapest first, those that there is time for."""
     bounds = [Bound(load_bound(instance), "load")]
     try:
         trips = round_trips(instance, clock)
@@ -38,3 +40,20 @@ def best_bound(instance: Instance, clock: Clock = NO_LIMIT) -> Bound:
     except OutOfTime:
         pass  # whoever asked will see that for himself
     return max(bounds, key=lambda bound: bound.value)
+
+
+def model_bound(instance: Instance, known: Bound, most: int, clock: Clock) -> Bound:
+    """A better bound than a known one, if a model has one.
+
+    Parameters
+    ----------
+    known
+        A bound that is proved already.
+    most
+        The iteration time of a schedule.
+    clock
+        The limit; what is proved until it is reached counts.
+    """
+    value = prices_bound(instance, known.value, most, clock)
+    value = allocation_bound(instance, value, most, clock)
+    return Bound(value, "model") if value > known.value else known

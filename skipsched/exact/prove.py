@@ -81,7 +81,7 @@ class Proof:
 
     def bound(self, best: Scheduled) -> int:
         """What is proved for all allocations, given that there is a schedule as good as `best`."""
-        return min([case.bound for case in self._open], default=best.objective.iteration_time)
+        return min([best.objective.iteration_time, *(case.bound for case in self._open)])
 
     def step(self, best: Scheduled, enough: int) -> Scheduled | None:
         """Ask the next questions.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,10 @@ import pytest
 
 import skipsched
 from skipsched import Schedule
+from skipsched.bounds import Bound, best_bound, model_bound
+from skipsched.clock import Clock
+from skipsched.instance import Instance
+from skipsched.schedule.plan import allocation_from
 from skipsched.topology.shipped import shipped_names
 
 FOLDER = Path(__file__).resolve().parent
@@ -54,3 +59,15 @@ def test_today_bound_and_schedule_are_as_good(name: str) -> None:
     assert today["iteration_time"] <= WORSE * before["iteration_time"]
     # A bound of one version must not exceed what another version has found.
     assert today["lower_bound"] <= before["iteration_time"]
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_no_bound_exceeds_a_stored_schedule(name: str) -> None:
+    document = stored(name).document
+    tables = Instance.of(skipsched.load_topology(name))
+    fixed = replace(tables, allowed=tuple((stage,) for stage in allocation_from(document, tables)))
+    time, nothing = document["iteration_time"], Bound(0, "load")
+    for problem in (tables, fixed):
+        clock = Clock(1e9, deterministic=True)
+        assert best_bound(problem, clock).value <= time
+        assert 0 < model_bound(problem, nothing, 2 * time, clock).value <= time

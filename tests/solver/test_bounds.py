@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, pairwise
 from random import Random
 
+import numpy as np
 import pytest
-from brute_force import allocations
+from brute_force import allocations, paths
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from solver_cases import (
@@ -24,13 +25,24 @@ from solver_cases import (
 )
 
 import skipsched
-from skipsched.bounds import best_bound, in_flight_bound, load_bound, path_bound
+from skipsched.bounds import (
+    allocation_bound,
+    best_bound,
+    in_flight_bound,
+    load_bound,
+    path_bound,
+    prices_bound,
+)
 from skipsched.bounds.in_flight import rows_bound, rows_within
+from skipsched.bounds.priced_paths import PricedPaths
+from skipsched.bounds.prices import Market
 from skipsched.bounds.round_trips import round_trips
+from skipsched.clock import Clock
 from skipsched.dispatch import dispatch
 from skipsched.instance import Instance
 from skipsched.plan import Actions, Plan, Routes
 from skipsched.routes.find import routes_for
+from skipsched.topology.load import load_topology
 
 MS = 1000
 
@@ -41,6 +53,13 @@ def bounds(tables: Instance) -> dict[str, int]:
         "load": load_bound(tables),
         "in-flight": in_flight_bound(tables, trips),
         "path": path_bound(tables, trips),
+    }
+
+
+def models(tables: Instance, most: int) -> dict[str, int]:
+    return {
+        "allocation": allocation_bound(tables, 0, most, no_limit()),
+        "prices": prices_bound(tables, 0, most, no_limit()),
     }
 
 
@@ -162,6 +181,162 @@ class TestPath:
         assert bounds(tables)["path"] == 0
 
 
+class TestAllocation:
+    """F 10, B 20 ms, losses take nothing; transfers of 1 ms."""
+
+    def bound(self, tables: Instance) -> int:
+        return allocation_bound(tables, 0, 10_000 * MS, no_limit())
+
+    def test_head_and_tail_of_a_load(self) -> None:
+        # With one slot a does four round trips of 64. With nine, b has an input at 10 + 1, does 4 * 30, and
+        # 1 + 20 follow on a; a alone would be through by 4 * 30.
+        one, nine = "a stage=0, b", "a stage=0 memory=9, b memory=9"
+        assert self.bound(instance(one, "1 1", workload="microbatches=4")) == 256 * MS
+        assert self.bound(instance(nine, "1 1", workload="microbatches=4")) == 152 * MS
+
+    def test_a_stage_in_the_order_of_all(self) -> None:
+        # c, five times as slow, waits for F on a and b, 2 * 11, and both still have a B to do, 2 * 21.
+        nodes = "a stage=0 memory=9, b stage=1 memory=9, c stage=2 memory=9 layer_time=50ms"
+        tables = instance(nodes, "1 1 1", workload="microbatches=4", rules="max_swaps=0")
+        assert self.bound(tables) == (22 + 4 * 150 + 42) * MS
+        # If c may come before b, it may have no more than a before it, and no more than a after it.
+        tables = instance(nodes, "1 1 1", workload="microbatches=4")
+        assert self.bound(tables) == (11 + 4 * 150 + 21) * MS
+
+    SLOW_LINE = """
+skipsched: 1
+name: slow-line
+nodes:
+  - {id: "w{}", count: 3, location: west, layer_time: 10 ms, memory: 1}
+  - {id: "e{}", count: 3, location: east, layer_time: 10 ms, memory: 1}
+network:
+  default: {latency: 1 ms, bandwidth: 100 MB/s}
+  links:
+    - {between: [west, east], latency: 1 ms, bandwidth: 1 MB/s}
+workload:
+  stages: 2
+  layers: 2
+  samples_per_microbatch: 1
+  microbatches: 1
+  activation: 1 kB
+  gradient: 3 MB
+  stage_sizes: SIZES
+"""
+
+    def test_a_ring_across_the_slow_line(self) -> None:
+        # Each stage has a place for itself: 4 * (1 + 3000 / 3 / 100) = 44 for rings of three. A round trip is
+        # 60 and four transfers, not known to cross the line: 64.04.
+        tables = Instance.of(load_topology(self.SLOW_LINE.replace("SIZES", "[3, 3]")))
+        assert self.bound(tables) == 64_040 + 44 * MS
+        # Four nodes cross the line, 6 * (1 + 3000 / 4) = 4506. As the first stage they do so after two round
+        # trips less an F, a B and two transfers of a data node, since the second stage has two nodes with
+        # a slot each; as the second stage, a transfer and a B before the end of a round trip.
+        for sizes, ready in (("[4, 2]", 2 * 64_040 - 32_020), ("[2, 4]", 43_030)):
+            tables = Instance.of(load_topology(self.SLOW_LINE.replace("SIZES", sizes)))
+            assert self.bound(tables) == ready + 4506 * MS
+
+    def test_nothing_is_said_of_the_largest(self) -> None:
+        tables = instance(", ".join(f"n{i}" for i in range(300)), 2, stages=9)
+        assert allocation_bound(tables, 5, 10**9, no_limit()) == 5
+
+    def test_what_is_proved_when_time_runs_out(self) -> None:
+        tables = instance("a stage=0, b", "1 1", workload="microbatches=4")
+        assert allocation_bound(tables, 5, 10**9, Clock(0.0)) == 5
+
+
+class TestPrices:
+    """F 10, B 20 ms, losses take nothing; transfers of 1 ms; one slot each."""
+
+    def bound(self, tables: Instance, most: int = 10_000) -> int:
+        return prices_bound(tables, 0, most * MS, no_limit())
+
+    def test_a_node_of_which_there_is_one(self) -> None:
+        # a and c each want b for 4 microbatches; d is slow. Between 11 after the beginning and 21 before the
+        # end, b takes as many as fit one after another, 32 each: all 8 within 11 + 8 * 32 + 21 = 288. By 287
+        # one at least has gone by d, a round trip of 344 where those by b are 64; a and c together have 574
+        # for them and need 7 * 64 + 344.
+        nodes = "a stage=0, c stage=0, b stage=1, d stage=1 layer_time=100ms"
+        tables = instance(nodes, "2 2", workload="microbatches=4")
+        assert self.bound(tables) == 288 * MS
+
+    def test_no_node_is_visited_again_at_once(self) -> None:
+        # Without d the way would be a-b-c; a-b-c-b, at 30 a visit, is not one, however slow d is.
+        nodes = "a stage=0, b, c, d layer_time=100ms"
+        tables = instance(nodes, "1 1 1 1")
+        assert round_trips(tables)[0] == (4 * 30 + 8) * MS
+        assert self.bound(tables) == (3 * 30 + 300 + 8) * MS
+
+    def test_the_cheapest_choice_of_data_nodes(self) -> None:
+        # One of three emits its 4 microbatches, the others take them: b, then the round trip is 30 + 30 + 4.
+        tables = instance("a layer_time=20ms, b, c", "1 2", workload="microbatches=4")
+        assert self.bound(tables) == 4 * 64 * MS
+
+    def test_nothing_is_said_of_the_largest(self) -> None:
+        tables = instance(", ".join(f"n{i}" for i in range(120)), 2, stages=9)
+        assert prices_bound(tables, 5, 10**9, no_limit()) == 5
+
+    def test_what_is_proved_when_time_runs_out(self) -> None:
+        tables = instance("a stage=0, b", "1 1", workload="microbatches=4")
+        assert prices_bound(tables, 5, 10**9, Clock(0.0)) == 5
+
+
+@pytest.mark.parametrize("chunk", range(4))
+def test_cheapest_paths_at_any_prices(chunk: int) -> None:
+    seen = 0
+    for seed in range(40 * chunk, 40 * chunk + 40):
+        rng = Random(seed)
+        _, tables = random_case(seed)
+        rates = [rng.randrange(5) for _ in range(tables.nodes)]
+        prices = [rng.choice((0, 10, 10**4, 10**6)) for _ in range(tables.nodes)]
+        found = PricedPaths(tables, no_limit()).cheapest(np.array(rates), np.array(prices))
+        for allocation in islice(allocations(tables), 5):
+            for d in (n for n, stage in enumerate(allocation) if stage == 0):
+                for nodes in set(paths(tables, allocation, d, list(tables.orders))):
+                    price = rates[d] * trip(tables, allocation, nodes) + sum(prices[n] for n in nodes[1:])
+                    path = found[d]
+                    assert path is not None
+                    assert path.price <= price
+                    seen += 1
+        for d, path in enumerate(found):
+            if path is not None:
+                visited = (d, *path.nodes, d)
+                assert path.price == rates[d] * path.trip + sum(prices[n] for n in path.nodes)
+                assert all(tables.linked(a, b) and a != b for a, b in pairwise(visited))
+                assert all(a != b for a, b in zip(path.nodes, path.nodes[2:], strict=False))
+                assert d not in path.nodes
+    assert seen > 100
+
+
+def trip(tables: Instance, allocation: tuple[int, ...], path: tuple[int, ...]) -> int:
+    """Microseconds of a round trip."""
+    work = sum(tables.forward[n][allocation[n]] + tables.backward[n][allocation[n]] for n in path)
+    hops = sum(tables.transfer[a][b] + tables.transfer[b][a] for a, b in pairwise((*path, path[0])))
+    return work + hops + tables.loss[path[0]]
+
+
+@pytest.mark.parametrize("chunk", range(3))
+def test_any_prices_are_a_proof(chunk: int) -> None:
+    seen = 0
+    for seed in range(50 * chunk, 50 * chunk + 50):
+        tables = tiny(seed)
+        if tables is None:
+            continue
+        rng = Random(seed)
+        loaded, _ = random_case(seed)
+        result = skipsched.solve(loaded, deterministic=True)
+        assert result.schedule is not None
+        best = optimum(tables, result.schedule.document["iteration_time"])
+        market = Market(tables, no_limit())
+        for _ in range(20):
+            offer = market.offer(
+                [rng.choice((0.0, rng.random())) for _ in range(tables.nodes)],
+                [rng.choice((0.0, 10**5 * rng.random())) + 1e-3 for _ in range(tables.nodes)],
+            )
+            assert market.proved(offer, market.cheapest(offer), 0, 2 * best) <= best
+        seen += 1
+    assert seen > 5
+
+
 class TestRows:
     """The formula of the problem's statement, and its inverse."""
 
@@ -200,6 +375,11 @@ class TestRows:
         ]
 
 
+def kept(tables: Instance, allocation: tuple[int, ...]) -> Instance:
+    """The problem with its allocation fixed."""
+    return replace(tables, allowed=tuple((stage,) for stage in allocation))
+
+
 def schedules(rng: Random, tables: Instance) -> Iterator[tuple[Routes, int]]:
     """Schedules of many allocations: constructed paths, several orders."""
     found = list(allocations(tables))
@@ -224,10 +404,18 @@ def test_no_bound_exceeds_any_schedule_of_any_allocation(chunk: int) -> None:
             # As many microbatches as the formulas with slots are made for.
             tables = replace(tables, microbatches=tuple(3 * w for w in tables.microbatches))
         found = bounds(tables)
+        best: dict[tuple[int, ...], int] = {}
         for routes, time in schedules(rng, tables):
             assert max(found.values()) <= time, (seed, routes, found, time)
+            best[routes.allocation] = min(time, best.get(routes.allocation, time))
             seen += 1
             tight += max(found.values()) == time
+        if best:
+            of_all = models(tables, 2 * min(best.values()))
+            for allocation in rng.sample(sorted(best), min(2, len(best))):
+                of_one = models(kept(tables, allocation), 2 * best[allocation])
+                assert max(of_one.values()) <= best[allocation], (seed, allocation, of_one, best)
+                assert of_all["allocation"] <= of_one["allocation"], (seed, allocation, of_all, of_one)
     assert seen > 200
     assert tight > 0
 
@@ -254,7 +442,7 @@ def test_no_bound_exceeds_the_true_optimum(chunk: int) -> None:
         assert result.schedule is not None
         known: int = result.schedule.document["iteration_time"]
         best = optimum(tables, known)
-        found = bounds(tables)
+        found = bounds(tables) | models(tables, 2 * best)
         assert max(found.values()) <= best, (seed, found, best)
         if result.status == "OPTIMAL":
             assert known == best, seed
