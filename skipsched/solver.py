@@ -12,13 +12,13 @@ from typing import Any, NoReturn
 from skipsched.bounds import Bound, best_bound
 from skipsched.check import check_schedule
 from skipsched.clock import Clock, OutOfTime, TooLarge
+from skipsched.conflict import Cause, explain
 from skipsched.construct import construct
 from skipsched.instance import Instance
 from skipsched.plan import Actions, Plan
 from skipsched.rings import Ring, rings_of
 from skipsched.routes.allocate import allocations
-from skipsched.routes.cause import Cause, Infeasible
-from skipsched.routes.find import find_routes
+from skipsched.routes.find import Infeasible, find_routes
 from skipsched.schedule import Schedule
 from skipsched.schedule.document import Provenance, document_of, gap
 from skipsched.schedule.plan import NoPlan, allocation_from, plan_from, rings_from
@@ -189,8 +189,9 @@ class _Solve:
             for phase in (self._hint_phase, self._construction_phase):
                 phase()
             reason = "completed"
-        except Infeasible as infeasible:
-            cause, reason = infeasible.cause, "infeasible"
+        except Infeasible:
+            reason = "infeasible"
+            cause = explain(self._topology, self._clock, self._workers, self._allocation)
         except _Enough as enough:
             reason = str(enough)
         except TooLarge:
@@ -235,10 +236,10 @@ class _Solve:
         """Routes, a first schedule, the bounds, and better schedules."""
         instance, clock, seed = self._instance, self._clock, self._options.seed
         # One source of allocations for both phases: the second goes on where the first stopped.
-        free = self._allocation is None
-        candidates = allocations(instance, clock, seed) if free else iter(())
+        kept = self._allocation
+        candidates = allocations(instance, clock, seed) if kept is None else iter([kept])
         with self._enter("routes"):
-            routes = find_routes(instance, clock, self._workers, candidates, self._allocation)
+            routes = find_routes(self._restricted(), clock, self._workers, candidates)
         with self._enter("construction"):
             for scheduled in construct(instance, routes, candidates, clock, seed):
                 if self._best is None or scheduled.objective < self._best.objective:
