@@ -22,7 +22,7 @@ class Problem:
     lengths
         The path lengths allowed, the topology's own first, then those next to it.
     free
-        The numbers of microbatches that are open; None if all are given, or if any number is as good.
+        The numbers of microbatches that are open; None if all are given.
     written
         The numbers of microbatches that the topology gives.
     """
@@ -61,9 +61,8 @@ class Relaxations:
         rules = self._rules(kinds)
         free, emitted = self._numbers(dropped)
         if free is not None and not (rules.even_stages or rules.even_nodes or rules.cover):
-            # Then paths do not ask how many follow them, and one microbatch a node is as good as any number.
-            opened = {n for nodes, _ in free.groups for n in nodes}
-            free, emitted = None, tuple(1 if n in opened else w for n, w in enumerate(emitted))
+            # Then paths do not ask how many follow them, and one microbatch is as good as any larger number.
+            free, emitted = replace(free, most=1), tuple(min(1, count) for count in emitted)
         relaxed = replace(
             instance,
             rules=rules,

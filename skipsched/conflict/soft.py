@@ -51,6 +51,13 @@ class FewestLinks(RoutesModel):
             return None
         return sorted(pair for pair, added in self._added.items() if solver.boolean_value(added))
 
+    def _terms(self) -> int:
+        """The hops without a link, between the nodes of any two stages, besides."""
+        return super()._terms() + len(self.holds) ** 2
+
+    def _islands(self) -> list[int]:
+        return [0] * self.instance.nodes
+
     def _add_hop(self, node: int, unless: list[Literal], arrivals: list[tuple[int, Literal]]) -> None:
         """A hop between nodes that are not linked takes a new link."""
         self._clock.spend(len(arrivals))

@@ -48,6 +48,7 @@ class RoutesModel:
         period = instance.rules.path_period
         self.slots = [slot for d in self._candidates() for slot in slots_of(instance, d, period)]
         self._nodes_matter = not instance.complete or instance.rules.even_nodes
+        self._island = self._islands()
         #: Of nodes whose number is free: whether they emit their i-th microbatch.
         self.emits: dict[tuple[int, int], Literal] = {}
         self.state: dict[tuple[PathSlot, int], Literal] = {}
@@ -95,11 +96,15 @@ class RoutesModel:
 
     def _refuse_if_too_large(self) -> None:
         """A model that memory does not hold decides nothing, nor does one that takes too long."""
+        if len(self.slots) * self._terms() > _MOST_TERMS:
+            raise TooLarge
+
+    def _terms(self) -> int:
+        """About how many terms one slot needs."""
         orders = self.instance.orders
         arcs = sum(len(following) for following in orders.successors)
         visits = len(self.holds) * len(orders.stages) if self._nodes_matter else 0
-        if len(self.slots) * (arcs + visits) > _MOST_TERMS:
-            raise TooLarge
+        return arcs + visits
 
     def _add_free_numbers(self, free: FreeNumbers | None) -> None:
         """A chain of literals for each group, one a microbatch: whoever emits the next emits this one."""
@@ -133,6 +138,17 @@ class RoutesModel:
         period = self.instance.rules.path_period or 1
         later = (slot.index + period * i for i in range(1, slot.weight))
         return visit + sum(self._both(visit, self.emits[slot.data_node, i]) for i in later)
+
+    def _islands(self) -> list[int]:
+        """For each node the part of the network that links join it with: no path leaves it."""
+        import networkx
+
+        islands = [0] * self.instance.nodes
+        if not self.instance.complete:
+            for number, part in enumerate(networkx.connected_components(self.instance.graph())):
+                for n in part:
+                    islands[n] = number
+        return islands
 
     def _candidates(self) -> list[int]:
         return [n for n in range(self.instance.nodes) if (n, 0) in self.holds]
@@ -178,11 +194,12 @@ class RoutesModel:
                 model.add(sum(states) == self.visits[slot, stage])
 
     def _add_visits(self, slot: PathSlot) -> None:
-        """An executed stage is executed on one of its nodes."""
+        """An executed stage is executed on one of its nodes, on the data node's own island."""
+        home = self._island[slot.data_node]
         for stage in range(1, self.instance.stages):
             if (slot, stage) not in self.visits:
                 continue
-            nodes = self._holders(stage)
+            nodes = [n for n in self._holders(stage) if self._island[n] == home]
             for n in nodes:
                 self.visit[slot, stage, n] = self.model.new_bool_var("")
                 self.model.add_implication(self.visit[slot, stage, n], self.holds[n, stage])
@@ -215,7 +232,11 @@ class RoutesModel:
         """The nodes on which a slot may execute a stage, each with the literal that it does."""
         if stage == 0:
             return [(slot.data_node, self._emits(slot.data_node, slot.index))]
-        return [(n, self.visit[slot, stage, n]) for n in self._holders(stage)]
+        return [
+            (n, visit)
+            for n in self._holders(stage)
+            if (visit := self.visit.get((slot, stage, n))) is not None
+        ]
 
     def _add_hop(self, node: int, unless: list[Literal], arrivals: list[tuple[int, Literal]]) -> None:
         """From a node to one that is linked with it, unless one of some literals holds."""
@@ -303,7 +324,7 @@ class RoutesModel:
                 state = next(s for s in layer if solver.boolean_value(self.state[slot, s]))
                 stage = instance.orders.stage[state]
                 if self._nodes_matter:
-                    visits = ((n, self.visit[slot, stage, n]) for n in self._holders(stage))
+                    visits = self._visitors(slot, stage)
                     path.append(next(n for n, literal in visits if solver.boolean_value(literal)))
                 else:
                     path.append(members[stage][turn[stage] % len(members[stage])])
