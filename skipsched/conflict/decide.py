@@ -29,7 +29,7 @@ def feasible(problem: Problem, clock: Clock, workers: int) -> bool:
     """
     instance = problem.instance
     clock.spend(_STEPS * instance.nodes * instance.stages)
-    if isinstance(assign(instance, instance.allowed, range(instance.nodes)), TooFew):
+    if not allocatable(problem):
         return False
     cases, decided = _cases(problem, clock)
     # All that might be constructed comes before the first proof: that one case fails says nothing of others.
@@ -44,6 +44,12 @@ def feasible(problem: Problem, clock: Clock, workers: int) -> bool:
     if not decided:
         raise TooLarge
     return False
+
+
+def allocatable(problem: Problem) -> bool:
+    """Whether pins, memory and sizes admit an allocation."""
+    instance = problem.instance
+    return not isinstance(assign(instance, instance.allowed, range(instance.nodes)), TooFew)
 
 
 def _cases(problem: Problem, clock: Clock) -> tuple[list[Instance], bool]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from skipsched.clock import Clock, OutOfTime, TooLarge
 from skipsched.conflict.change import Change, applied
-from skipsched.conflict.decide import feasible
+from skipsched.conflict.decide import allocatable, feasible
 from skipsched.conflict.member import Key, Kind, Member
 from skipsched.conflict.nearest import CHANGEABLE, SWITCHES, Wish, steps
 from skipsched.conflict.relax import Relaxations
@@ -135,12 +135,16 @@ class Repairs:
     def _valued(self, chosen: Collection[Member]) -> Repair | None:
         """The nearest values for some members; None if there are none that the program can decide."""
         try:
-            return self._nearest(chosen)
+            # To look for paths only in the end is quicker where many values have to change, and mostly does.
+            return self._nearest(chosen, False) or (self._nearest(chosen, True) if len(chosen) > 1 else None)
         except (TooLarge, TooManyOrdersError):
             return None
 
-    def _nearest(self, chosen: Collection[Member]) -> Repair | None:
-        """The nearest values for some members, one after the other, those still to come left out."""
+    def _nearest(self, chosen: Collection[Member], thorough: bool) -> Repair | None:
+        """The nearest values for some members, one after the other, those still to come left out.
+
+        Unless it is to be `thorough`, values but the last are only asked for an allocation.
+        """
         topology = self._topology
         # Links first: how many of them are needed counts more than how far other values move.
         left = sorted(chosen, key=lambda member: (not _many_fields(member), _rank(member), member.node or 0))
@@ -152,7 +156,7 @@ class Repairs:
             still_open = tuple(other.key for other in left)
             for step in steps(Wish(member, topology, still_open, self._clock)):
                 changed = self._changed(topology, step.changes)
-                if changed is not None and self._feasible(changed, still_open):
+                if changed is not None and self._admits(changed, still_open, thorough or not left):
                     break
             else:
                 return None
@@ -163,9 +167,11 @@ class Repairs:
             distance += step.distance
         return Repair((fields, switched_off, distance, ranks), tuple(changes))
 
-    def _feasible(self, topology: Topology, dropped: Collection[Key]) -> bool:
+    def _admits(self, topology: Topology, dropped: Collection[Key], paths: bool) -> bool:
+        """Whether a topology without some members admits an allocation, and paths if these are asked for."""
+        problem = Relaxations(topology).without(dropped)
         try:
-            return feasible(Relaxations(topology).without(dropped), self._clock, self._workers)
+            return feasible(problem, self._clock, self._workers) if paths else allocatable(problem)
         except TooLarge:
             return False
 

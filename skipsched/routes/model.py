@@ -225,8 +225,9 @@ class RoutesModel:
             follows[orders.stage[s], 0] = follows.get((orders.stage[s], 0), model.new_bool_var(""))
             model.add_implication(self.state[slot, s], follows[orders.stage[s], 0])
         for (stage, after), literal in follows.items():
+            arrivals = self._visitors(slot, after)
             for n, leaves in self._visitors(slot, stage):
-                self._add_hop(n, [literal.negated(), leaves.negated()], self._visitors(slot, after))
+                self._add_hop(n, [literal.negated(), leaves.negated()], arrivals)
 
     def _visitors(self, slot: PathSlot, stage: int) -> list[tuple[int, Literal]]:
         """The nodes on which a slot may execute a stage, each with the literal that it does."""
@@ -240,7 +241,8 @@ class RoutesModel:
 
     def _add_hop(self, node: int, unless: list[Literal], arrivals: list[tuple[int, Literal]]) -> None:
         """From a node to one that is linked with it, unless one of some literals holds."""
-        linked = [visit for m, visit in arrivals if m != node and self.instance.linked(node, m)]
+        there = self.instance.round_trip[node]
+        linked = [visit for m, visit in arrivals if m != node and there[m] != NO_LINK]
         self.model.add_bool_or(unless + linked)
 
     def _add_rings(self) -> None:
