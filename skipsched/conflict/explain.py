@@ -32,8 +32,9 @@ class Cause:
         the proof: the members conflict, but some of them may be innocent.
     changes
         The smallest change that makes the topology feasible: the fewest fields (each new link is one), then
-        the fewest rules switched off, then new values nearest to the old ones. Empty if none was found within
-        the limits, or if it is an allocation to be kept that stands against a feasible topology.
+        the fewest rules switched off, then new values nearest to the old ones. If the limits end the search
+        it is the smallest found so far. Empty if there is none, or if it is an allocation to be kept that
+        stands against a feasible topology.
     """
 
     rules: tuple[str, ...]

@@ -15,51 +15,66 @@ from skipsched.topology.model import Topology
 
 
 class Kind(Enum):
-    """The kinds of members, by the rule they belong to, and what it means to leave one out.
+    """The kinds of members, and what it means to leave one out.
 
     A conflict keeps the first kinds rather than the last ones, where it could be told by either.
     """
 
     #: A path executes any number of stages, at least 2; the same for all paths.
-    PATH_LENGTH = ("path-length", "path_length")
+    PATH_LENGTH = "path_length"
     #: Stages may be executed unequally often.
-    EVEN_STAGES = ("even-stages", "even_stages")
+    EVEN_STAGES = "even_stages"
     #: Every pair of nodes is linked in both directions.
-    LINK = ("link", "links")
+    LINK = "links"
     #: A stage may follow however far above the frontier.
-    MAX_JUMP = ("jump", "max_jump")
+    MAX_JUMP = "max_jump"
     #: A stage may follow however far below the frontier.
-    MAX_SWAP_DISTANCE = ("swap", "max_swap_distance")
+    MAX_SWAP_DISTANCE = "max_swap_distance"
     #: The distances of a path's swaps may sum to anything.
-    MAX_SWAPS = ("swap", "max_swaps")
+    MAX_SWAPS = "max_swaps"
     #: Every stage has any number of nodes, at least one.
-    SIZES = ("allocation", "sizes")
+    SIZES = "sizes"
     #: The node may hold any stage that its memory holds.
-    PIN = ("allocation", "pin")
+    PIN = "pin"
     #: The node has a slot on every stage.
-    MEMORY = ("allocation", "memory")
+    MEMORY = "memory"
     #: The all-reduce needs no ring of links.
-    RING = ("ring", "gradient")
+    RING = "gradient"
     #: Nodes without a number of their own emit any one number of microbatches, the same for all of them: from
     #: 1 to the highest number written, or to the number of stages less one if that is more. With so many
-    #: paths a data node can execute every stage; further ones would only repeat some of them.
-    MICROBATCHES = ("microbatches", "microbatches")
+    #: paths a data node can execute every stage, if any number will do. The bound is a part of the meaning:
+    #: whether the rules on evenness could agree on still more microbatches is not asked.
+    MICROBATCHES = "microbatches"
     #: The node emits any number of microbatches from 0 to the same highest one.
-    OWN_MICROBATCHES = ("microbatches", "own_microbatches")
+    OWN_MICROBATCHES = "own_microbatches"
     #: A data node's microbatches need not execute every stage.
-    COVER = ("cover", "cover")
+    COVER = "cover"
     #: The nodes of a stage may execute unequally many microbatches.
-    EVEN_NODES = ("even-nodes", "even_nodes")
+    EVEN_NODES = "even_nodes"
     #: Every microbatch has a path of its own.
-    PATH_PERIOD = ("path-period", "path_period")
+    PATH_PERIOD = "path_period"
     #: The allocation that is to be kept from a schedule need not be kept.
-    GIVEN = ("allocation", "given")
+    GIVEN = "given"
 
-    def __init__(self, rule: str, key: str) -> None:
-        self.rule = rule
-        self.key = key
+    @property
+    def rule(self) -> str:
+        """The rule, by the name it has everywhere."""
+        return _RULES.get(self, self.value.replace("_", "-"))
 
 
+#: The rules of kinds that are not named after theirs.
+_RULES = {
+    Kind.LINK: "link",
+    Kind.MAX_JUMP: "jump",
+    Kind.MAX_SWAP_DISTANCE: "swap",
+    Kind.MAX_SWAPS: "swap",
+    Kind.SIZES: "allocation",
+    Kind.PIN: "allocation",
+    Kind.MEMORY: "allocation",
+    Kind.RING: "ring",
+    Kind.OWN_MICROBATCHES: "microbatches",
+    Kind.GIVEN: "allocation",
+}
 KINDS = tuple(Kind)
 #: What tells a member from others of the same topology, and from what it becomes when its value is changed.
 Key = tuple[Kind, int | None]
@@ -141,7 +156,7 @@ def _of_rules(topology: Topology, instance: Instance) -> Iterator[Member]:
         Kind.EVEN_NODES: rules.even_nodes,
         Kind.PATH_PERIOD: rules.path_period is not None,
     }
-    defaults = {kind: getattr(rules, kind.key, None) for kind in in_effect}
+    defaults = {kind: getattr(rules, kind.value, None) for kind in in_effect}
     for kind, restricts in in_effect.items():
         if not restricts:
             continue
@@ -169,7 +184,7 @@ def _field_of(kind: Kind, topology: Topology) -> str:
         Kind.RING: "workload.gradient",
         Kind.MICROBATCHES: "workload.microbatches",
     }
-    return fields.get(kind, f"rules.{kind.key}")
+    return fields.get(kind, f"rules.{kind.value}")
 
 
 def _of_nodes(topology: Topology, instance: Instance) -> Iterator[Member]:

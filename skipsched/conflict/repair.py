@@ -67,33 +67,37 @@ class Repairs:
         self._clock = clock
         self._workers = workers
         self._known: list[tuple[Member, ...]] = []
+        self._found: list[Repair] = []
 
     def smallest(self, conflict: tuple[Member, ...]) -> tuple[Change, ...]:
-        """The smallest repair, from a first conflict on; none if the limits end the search first.
+        """The smallest repair, from a first conflict on.
 
         Returns
         -------
         tuple of Change
             Fewest fields first, then fewest rules switched off, then new values nearest to the old ones. If
-            more members have to change than all choices can be tried of, none of the changes can be left
-            out, but fewer others might do.
+            the limits, or too many choices, end the search first: the smallest found so far, none if there
+            is none.
         """
         self._known = [conflict]
         try:
-            found = self._best_first() or self._greedy()
+            if not self._best_first() and not self._found:
+                self._greedy()
         except OutOfTime:
-            return ()
-        return found.changes if found is not None else ()
+            pass  # what is found is known to work
+        best = min(self._found, key=lambda repair: repair.size, default=None)
+        return best.changes if best is not None else ()
 
-    def _best_first(self) -> Repair | None:
+    def _best_first(self) -> bool:
+        """Try choices of members, the smallest first. Returns whether the smallest repair is found."""
         queue: list[tuple[_Size, int, tuple[Member, ...], Repair | None]] = [(_least(()), 0, (), None)]
         seen: set[frozenset[Member]] = set()
         for turn in range(1, _CHOICES + 1):
             if not queue:
-                return None
+                return False
             _, _, chosen, repair = heapq.heappop(queue)
             if repair is not None:
-                return repair
+                return True
             try:
                 conflict = self._left_whole(chosen)
             except TooLarge:
@@ -108,9 +112,9 @@ class Repairs:
                 if frozenset(more) not in seen:
                     seen.add(frozenset(more))
                     heapq.heappush(queue, (_least(more), len(seen) + _CHOICES, more, None))
-        return None
+        return False
 
-    def _greedy(self) -> Repair | None:
+    def _greedy(self) -> None:
         """One member of each conflict left, and in the end only those without which some conflict stays."""
         chosen: tuple[Member, ...] = ()
         while (conflict := self._left_whole(chosen)) is not None:
@@ -119,7 +123,7 @@ class Repairs:
             fewer = tuple(other for other in chosen if other != member)
             if self._left_whole(fewer) is None:
                 chosen = fewer
-        return self._valued(chosen)
+        self._valued(chosen)
 
     def _left_whole(self, chosen: Collection[Member]) -> tuple[Member, ...] | None:
         """A conflict without any of the members chosen; None if there is none."""
@@ -136,9 +140,14 @@ class Repairs:
         """The nearest values for some members; None if there are none that the program can decide."""
         try:
             # To look for paths only in the end is quicker where many values have to change, and mostly does.
-            return self._nearest(chosen, False) or (self._nearest(chosen, True) if len(chosen) > 1 else None)
+            repair = self._nearest(chosen, False) or (
+                self._nearest(chosen, True) if len(chosen) > 1 else None
+            )
         except (TooLarge, TooManyOrdersError):
             return None
+        if repair is not None:
+            self._found.append(repair)
+        return repair
 
     def _nearest(self, chosen: Collection[Member], thorough: bool) -> Repair | None:
         """The nearest values for some members, one after the other, those still to come left out.

@@ -73,7 +73,7 @@ class Conflicts:
         """
         if grown and self._conflict_for_sure(kept):
             return []
-        if len(pool) == 1:
+        if len(pool) <= 1:
             return pool
         half = (len(pool) + 1) // 2
         first, second = pool[:half], pool[half:]

@@ -221,6 +221,28 @@ def test_pins_against_a_ring_are_mended_by_another_allocation() -> None:
     assert suggested(cause) == {"nodes[0].stage": "1"}
 
 
+class TestNumbersOfMicrobatches:
+    """One number is open for all nodes without their own, and one for each node with its own."""
+
+    def test_the_common_number_is_at_least_one(self) -> None:
+        # b has a microbatch without a path; that it had none is not for the common number to say.
+        loaded = topology("a stage=0 microbatches=1, b stage=0, c stage=1", "2 1", links="ac")
+        cause = cause_of(loaded)
+        assert "workload.microbatches" not in fields(cause)
+        assert_explained(loaded, cause)
+
+    def test_own_numbers_count_with_a_period(self) -> None:
+        # All microbatches of a data node take one path to one of two stages: 1 and 3 are uneven, 2 and 3 not.
+        loaded = topology(
+            "a stage=0 microbatches=1, b stage=0 microbatches=3, c, d",
+            "2 1 1",
+            rules="path_length=2, path_period=1",
+        )
+        cause = cause_of(loaded)
+        assert {"nodes[0].microbatches", "nodes[1].microbatches"} <= fields(cause)
+        assert_explained(loaded, cause)
+
+
 class TestSuggestions:
     """What is suggested is written as the topology writes it, and no further off than it has to be."""
 
