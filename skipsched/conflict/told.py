@@ -30,8 +30,8 @@ def told(members: Sequence[Member], problem: Problem, instance: Instance) -> str
     parts = list(_parts(members, instance))
     *first, last = parts
     if not first:
-        alone = "leave" if last.endswith(("s", "links")) else "leaves"
-        sentence = f"{last} alone {alone} no paths"
+        leave = "leave" if members[0].kind is Kind.LINK else "leaves"
+        sentence = f"{last} alone {leave} no paths"
     else:
         sentence = f"{', '.join(first)} and {last} exclude each other"
     details = _details({member.kind for member in members}, problem, instance)

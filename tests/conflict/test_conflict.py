@@ -231,6 +231,18 @@ class TestNumbersOfMicrobatches:
         assert "workload.microbatches" not in fields(cause)
         assert_explained(loaded, cause)
 
+    def test_an_own_number_may_be_none(self) -> None:
+        # b has no link, and needs no path where it emits nothing.
+        loaded = topology(
+            "a stage=0 microbatches=2, b stage=0 microbatches=1, c stage=1, d stage=2",
+            "2 1 1",
+            links="ac cd da",
+            rules="even_stages=true, cover=true",
+        )
+        cause = cause_of(loaded)
+        assert "nodes[1].microbatches" in fields(cause)
+        assert_explained(loaded, cause)
+
     def test_own_numbers_count_with_a_period(self) -> None:
         # All microbatches of a data node take one path to one of two stages: 1 and 3 are uneven, 2 and 3 not.
         loaded = topology(
