@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from skipsched.text.diagnostics import Diagnostic
 
 _COLORS = {"error": "red", "warning": "yellow"}
-#: Members of a conflict that are listed.
+#: Members of a conflict, and changes, that are listed.
 _MOST_TOLD = 20
 
 
@@ -50,10 +50,16 @@ def told_cause(cause: Cause) -> str:
         placed = mark is not None and mark.source.placed
         place = f"{mark.source.name}:{mark.line + 1}:{mark.column + 1}: " if mark and placed else ""
         lines.append(f"  {place}{member.rule}: {member.says}")
-    if len(cause.members) > _MOST_TOLD:
-        lines.append(f"  and {len(cause.members) - _MOST_TOLD} more; check --json lists them all")
-    lines += [f"{'change' if i == 0 else '   and'}: {change.says}" for i, change in enumerate(cause.changes)]
+    lines += _more(len(cause.members))
+    for i, change in enumerate(cause.changes[:_MOST_TOLD]):
+        lines.append(f"{'change' if i == 0 else '   and'}: {change.says}")
+    lines += _more(len(cause.changes))
     return "\n".join(map(printable, lines))
+
+
+def _more(count: int) -> list[str]:
+    """A line for those that are not listed."""
+    return [f"  and {count - _MOST_TOLD} more; check --json lists them all"] if count > _MOST_TOLD else []
 
 
 def seconds(microseconds: int) -> str:

@@ -207,3 +207,8 @@ def test_many_members_are_counted_on_the_terminal_and_listed_for_machines() -> N
     assert "  and 7 more; check --json lists them all\n" in said
     assert said.endswith("change: workload.stage_sizes: [30, 2] instead of [25, 7]\n")
     assert len(json.loads(call("check", "-", "--json", stdin=text).out)["cause"]["members"]) == 27
+    # Thirty nodes that hold no stage at all are a conflict each; all of them have to change.
+    text = text.replace("memory: 12 GiB", "memory: 100 MiB")
+    said = call("solve", "-", stdin=text).err
+    assert said.count("nodes[") == 21
+    assert said.endswith("  and 10 more; check --json lists them all\n")
