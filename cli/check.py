@@ -17,8 +17,8 @@ from skipsched_cli.options import talk_of, talk_options, topology_argument
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from skipsched.conflict import Cause
     from skipsched.instance import Instance
-    from skipsched.routes.cause import Cause
     from skipsched.summary import Range, StageSummary, Summary
     from skipsched.topology.model import Topology
 
@@ -55,33 +55,35 @@ def command(topology: str, strict: bool, as_json: bool, quiet: bool, verbose: bo
         print_diagnostics(loaded.warnings)
     instance = Instance.of(loaded)
     summary = summarise(loaded, instance)
-    feasible, cause = _decide(instance)
+    feasible, cause = _decide(loaded, instance)
     if as_json:
         click.echo(json.dumps(_machine(loaded, summary, feasible, cause), ensure_ascii=False, indent=1))
     else:
         _print(loaded, summary, verbose)
-        click.echo(_verdict(loaded, feasible, cause))
+        click.echo(_verdict(feasible, cause))
     return {True: exit_codes.YES, False: exit_codes.NO, None: exit_codes.NOTHING_FOUND}[feasible]
 
 
-def _decide(instance: Instance) -> tuple[bool | None, Cause | None]:
+def _decide(topology: Topology, instance: Instance) -> tuple[bool | None, Cause | None]:
     """Whether the topology is feasible, None if that could not be decided, and why not."""
     from skipsched.clock import Clock, OutOfTime
-    from skipsched.routes.cause import Infeasible
-    from skipsched.routes.find import find_routes
+    from skipsched.routes.find import Infeasible, find_routes
 
+    clock = Clock(_DECIDE_WITHIN)
     try:
-        find_routes(instance, Clock(_DECIDE_WITHIN), workers=1)
-    except Infeasible as infeasible:
-        return False, infeasible.cause
+        find_routes(instance, clock, workers=1)
+    except Infeasible:
+        from skipsched.conflict import explain
+
+        return False, explain(topology, clock, workers=1)
     except OutOfTime:
         return None, None
     return True, None
 
 
-def _verdict(topology: Topology, feasible: bool | None, cause: Cause | None) -> str:
+def _verdict(feasible: bool | None, cause: Cause | None) -> str:
     if cause is not None:
-        return told_cause(cause, topology)
+        return told_cause(cause)
     return "feasible" if feasible else "whether it is feasible could not be decided within the limits"
 
 
@@ -92,9 +94,31 @@ def _machine(
         "name": topology.name,
         "sha256": topology.sha256,
         "feasible": feasible,
-        "cause": None if cause is None else asdict(cause),
+        "cause": None if cause is None else _machine_cause(cause),
         "warnings": [warning.format() for warning in topology.warnings],
         **asdict(summary),
+    }
+
+
+def _machine_cause(cause: Cause) -> dict[str, Any]:
+    """The cause for machines; lines and columns count from 1 and are null for what is not written."""
+    members = [
+        {
+            "rule": member.rule,
+            "field": member.field,
+            "value": member.value,
+            "note": member.note,
+            "line": None if member.mark is None else member.mark.line + 1,
+            "column": None if member.mark is None else member.mark.column + 1,
+        }
+        for member in cause.members
+    ]
+    return {
+        "rules": cause.rules,
+        "message": cause.message,
+        "members": members,
+        "irreducible": cause.irreducible,
+        "changes": [asdict(change) for change in cause.changes],
     }
 
 

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from skipsched.text.diagnostics import printable
+
 if TYPE_CHECKING:
-    from skipsched.routes.cause import Cause
+    from skipsched.conflict import Cause
     from skipsched.solver import Progress
     from skipsched.text.diagnostics import Diagnostic
-    from skipsched.topology.model import Topology
 
 _COLORS = {"error": "red", "warning": "yellow"}
+#: Members of a conflict, and changes, that are listed.
+_MOST_TOLD = 20
 
 
 def color_wanted(stream_is_terminal: bool) -> bool:
@@ -39,14 +42,24 @@ def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
         click.echo(text, err=True, color=colored)
 
 
-def told_cause(cause: Cause, topology: Topology) -> str:
-    """Why a topology is infeasible, and where in its text the rules in conflict stand."""
-    from skipsched.routes.cause import FIELDS
+def told_cause(cause: Cause) -> str:
+    """Why a topology is infeasible, what conflicts and where it stands, and what would make it feasible."""
+    lines = [f"infeasible: {cause.message} [{', '.join(cause.rules)}]"]
+    for member in cause.members[:_MOST_TOLD]:
+        mark = member.mark
+        placed = mark is not None and mark.source.placed
+        place = f"{mark.source.name}:{mark.line + 1}:{mark.column + 1}: " if mark and placed else ""
+        lines.append(f"  {place}{member.rule}: {member.says}")
+    lines += _more(len(cause.members))
+    for i, change in enumerate(cause.changes[:_MOST_TOLD]):
+        lines.append(f"{'change' if i == 0 else '   and'}: {change.says}")
+    lines += _more(len(cause.changes))
+    return "\n".join(map(printable, lines))
 
-    fields = [field for rule in cause.rules for field in FIELDS[rule] if field in topology.places]
-    marks = [(field, topology.places[field]) for field in fields]
-    places = [f"  {mark.source.name}:{mark.line + 1}:{mark.column + 1}: {field}" for field, mark in marks]
-    return "\n".join([f"infeasible: {cause.message} [{', '.join(cause.rules)}]", *places])
+
+def _more(count: int) -> list[str]:
+    """A line for those that are not listed."""
+    return [f"  and {count - _MOST_TOLD} more; check --json lists them all"] if count > _MOST_TOLD else []
 
 
 def seconds(microseconds: int) -> str:

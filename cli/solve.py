@@ -13,7 +13,6 @@ from skipsched.clock import Clock
 from skipsched.schedule import Schedule
 from skipsched.solver import DEFAULT_TIME_LIMIT, CheckFailed, Options, Result, run_solver
 from skipsched.topology.load import load_topology
-from skipsched.topology.model import Topology
 from skipsched_cli import exit_codes
 from skipsched_cli.console import Talk, print_diagnostics, seconds, told_cause
 from skipsched_cli.main import STARTED
@@ -112,7 +111,7 @@ def command(
             return exit_codes.INTERNAL_ERROR
         if result.schedule is not None:
             result.schedule.write(output)
-        _close(talk, result, loaded, clock)
+        _close(talk, result, clock)
         if stats:
             _print_stats(result)
     if result.schedule is not None:
@@ -141,10 +140,10 @@ def _stopping(clock: Clock) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _close(talk: Talk, result: Result, topology: Topology, clock: Clock) -> None:
+def _close(talk: Talk, result: Result, clock: Clock) -> None:
     """One line that says how it ended; why there is no schedule is said even if quiet."""
     if result.cause is not None:
-        click.echo(told_cause(result.cause, topology), err=True)
+        click.echo(told_cause(result.cause), err=True)
         return
     if result.schedule is None:
         click.echo(f"no schedule found ({result.stop_reason.replace('_', ' ')})", err=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from skipsched.api import ReplayedAction, replay, solve, validate
     from skipsched.check import Violation
+    from skipsched.conflict import Cause, Change, Member
     from skipsched.schedule import Schedule
     from skipsched.solver import Progress, Result
     from skipsched.text.diagnostics import Diagnostic, InputError
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
     from skipsched.version import __version__
 
 __all__ = [
+    "Cause",
+    "Change",
     "Deadlock",
     "Diagnostic",
     "InputError",
+    "Member",
     "Progress",
     "ReplayedAction",
     "Result",
@@ -41,9 +45,12 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Cause": "conflict",
+    "Change": "conflict",
     "Deadlock": "timing",
     "Diagnostic": "text.diagnostics",
     "InputError": "text.diagnostics",
+    "Member": "conflict",
     "Progress": "solver",
     "ReplayedAction": "api",
     "Result": "solver",

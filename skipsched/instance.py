@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from skipsched.orders import StageOrders, stage_orders
 from skipsched.topology import derive, limits
-from skipsched.topology.model import Link, Network, Node, Rules, Topology, Workload
+from skipsched.topology.model import Link, Network, Node, Rules, Topology
 
 if TYPE_CHECKING:
     import networkx
@@ -110,7 +110,7 @@ class Instance:
             min_sizes=sizes or (workload.data_nodes,) + (1,) * (workload.stages - 1),
             max_sizes=sizes or (workload.data_nodes,) + (most,) * (workload.stages - 1),
             rules=topology.rules,
-            allreduce=AllReduce(network, workload),
+            allreduce=AllReduce(network, workload.gradient),
         )
 
     @property
@@ -278,15 +278,19 @@ class AllReduce:
     once. Rounding keeps the order of values, so the all-reduce of a ring is the largest rounded hop in it.
     """
 
-    def __init__(self, links: _Links, workload: Workload) -> None:
+    def __init__(self, links: _Links, gradient: tuple[Fraction, ...]) -> None:
         self._links = links
-        self._gradient = workload.gradient
+        self._gradient = gradient
         self._hops: dict[tuple[Fraction, int], list[int]] = {}
 
     @property
     def present(self) -> bool:
         """Whether any stage has gradients to average."""
         return any(self._gradient)
+
+    def without_gradients(self) -> AllReduce:
+        """The same network with nothing to average: no stage needs a ring."""
+        return AllReduce(self._links, (Fraction(0),) * len(self._gradient))
 
     def needs_ring(self, stage: int, size: int) -> bool:
         """Whether a stage of `size` nodes pays an all-reduce, and so needs a ring of links."""

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from skipsched.bounds import Bound, best_bound, model_bound
 from skipsched.check import check_schedule
 from skipsched.clock import Clock, OutOfTime, TooLarge
+from skipsched.conflict import Cause, explain
 from skipsched.construct import construct
 from skipsched.instance import Instance
 from skipsched.plan import Actions, Plan
 from skipsched.rings import Ring, rings_of
 from skipsched.routes.allocate import allocations
-from skipsched.routes.cause import Cause, Infeasible
-from skipsched.routes.find import find_routes
+from skipsched.routes.find import Infeasible, find_routes
 from skipsched.schedule import Schedule
 from skipsched.schedule.document import Provenance, document_of, gap
 from skipsched.schedule.plan import NoPlan, allocation_from, plan_from, rings_from
@@ -167,6 +167,25 @@ def run_solver(
     return _Solve(topology, options, clock, on_progress).run()
 
 
+@dataclass(slots=True)
+class _Turn:
+    """One of those that share the time of the exact model.
+
+    Parameters
+    ----------
+    step
+        What it does in its turn.
+    price
+        What a second costs it, as things stand.
+    paid
+        For all seconds so far.
+    """
+
+    step: Callable[[], None]
+    price: Callable[[], int]
+    paid: float = 0.0
+
+
 class _Solve:
     """One solve: its incumbent, its bound, and its phases in order."""
 
@@ -202,8 +221,9 @@ class _Solve:
             self._bounds_phase()
             self._exact_phase()
             reason = "completed"
-        except Infeasible as infeasible:
-            cause, reason = infeasible.cause, "infeasible"
+        except Infeasible:
+            reason = "infeasible"
+            cause = explain(self._topology, self._clock, self._workers, self._allocation)
         except _Enough as enough:
             reason = str(enough)
         except TooLarge:
@@ -248,10 +268,10 @@ class _Solve:
         """Routes, a first schedule, the quick bounds, and better schedules."""
         instance, clock, seed = self._instance, self._clock, self._options.seed
         # One source of allocations for both phases: the second goes on where the first stopped.
-        free = self._allocation is None
-        candidates = allocations(instance, clock, seed) if free else iter(())
+        kept = self._allocation
+        candidates = allocations(instance, clock, seed) if kept is None else iter([kept])
         with self._enter("routes"):
-            routes = find_routes(instance, clock, self._workers, candidates, self._allocation)
+            routes = find_routes(self._restricted(), clock, self._workers, candidates)
         with self._enter("construction"):
             for scheduled in construct(instance, routes, candidates, clock, seed):
                 if self._best is None or scheduled.objective < self._best.objective:
@@ -272,23 +292,23 @@ class _Solve:
 
         assert self._best is not None, "construction ends with a schedule"
         instance, clock = self._restricted(), self._clock
-        turns: dict[str, Callable[[], None]] = {}
-        spent: dict[str, float] = {}
+        turns: dict[str, _Turn] = {}
         with self._enter("proof"), suppress(TooLarge):
             proof = Proof(instance, clock, self._workers)
-            turns["proof"] = partial(self._prove, proof)
+            # The more rounds have not ended it, the less of the time it gets.
+            turns["proof"] = _Turn(partial(self._prove, proof), price=lambda: max(1, proof.rounds))
         windows = Windows(instance, clock, self._workers, self._options.seed)
-        turns["windows"] = partial(self._improve, windows)
+        turns["windows"] = _Turn(partial(self._improve, windows), price=lambda: 1)
         while turns:
-            # Whoever has had less goes next, the proof first: where it ends, all is done.
-            name = min(turns, key=lambda name: spent.get(name, 0.0))
+            # Whoever has paid least goes next, the proof first: where it ends, all is done.
+            name, turn = min(turns.items(), key=lambda item: item[1].paid)
             began = clock.spent()
             try:
                 with self._enter(name):
-                    turns[name]()
+                    turn.step()
             except TooLarge:
                 del turns[name]
-            spent[name] = spent.get(name, 0.0) + clock.spent() - began
+            turn.paid += (clock.spent() - began) * turn.price()
 
     def _prove(self, proof: Proof) -> None:
         """Let the proof ask its next questions."""

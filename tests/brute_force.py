@@ -24,11 +24,20 @@ Load = tuple[int, ...]
 Path = tuple[int, ...]
 
 
-def feasible(instance: Instance) -> bool:
-    """Whether some allocation and some paths obey every rule."""
+def feasible(instance: Instance, numbers: Sequence[Iterable[int]] | None = None) -> bool:
+    """Whether some allocation and some paths obey every rule.
+
+    Parameters
+    ----------
+    numbers
+        How many microbatches each node may emit, one of several numbers; by default the one of its table.
+    """
     orders = list(allowed_orders(instance.stages, instance.rules))
+    counts = [frozenset(own) for own in numbers or [(count,) for count in instance.microbatches]]
     known: dict[object, bool] = {}
-    return any(_paths_exist(instance, allocation, orders, known) for allocation in allocations(instance))
+    return any(
+        _paths_exist(instance, allocation, orders, counts, known) for allocation in allocations(instance)
+    )
 
 
 def allocations(instance: Instance) -> Iterator[Allocation]:
@@ -84,13 +93,14 @@ def _paths_exist(
     instance: Instance,
     allocation: Allocation,
     orders: Sequence[tuple[int, ...]],
+    numbers: Sequence[frozenset[int]],
     known: dict[object, bool],
 ) -> bool:
     """Whether the microbatches find paths under one allocation.
 
     `known` remembers answers: many allocations offer their data nodes the same loads.
     """
-    emitting = [node for node in members(allocation, 0) if instance.microbatches[node] > 0]
+    emitting = [node for node in members(allocation, 0) if max(numbers[node]) > 0]
     if not emitting:
         return False  # the total number of microbatches stays positive
     # What is left is a question of loads: which ones each data node's paths offer, and who is whose peer.
@@ -98,7 +108,7 @@ def _paths_exist(
         frozenset(_load(instance, allocation, path) for path in paths(instance, allocation, node, orders))
         for node in emitting
     ]
-    counts = [instance.microbatches[node] for node in emitting]
+    counts = [tuple(sorted(numbers[node])) for node in emitting]
     peers = allocation if instance.rules.even_nodes else ()
     key = (peers, tuple(sorted((count, tuple(sorted(c))) for count, c in zip(counts, choices, strict=True))))
     if key not in known:
@@ -131,17 +141,23 @@ def _load(instance: Instance, allocation: Allocation, path: Path) -> Load:
 
 
 def _loads_agree(
-    instance: Instance, allocation: Allocation, counts: Sequence[int], choices: Sequence[Iterable[Load]]
+    instance: Instance,
+    allocation: Allocation,
+    counts: Sequence[Iterable[int]],
+    choices: Sequence[Iterable[Load]],
 ) -> bool:
     """Whether loads chosen for every microbatch sum to what the rules on sums allow."""
     width = instance.nodes if instance.rules.even_nodes else instance.stages
-    totals = {(0,) * width}
-    for count, loads in zip(counts, choices, strict=True):
-        own = _sums(count, loads, width, instance.rules.path_period)
+    nothing = (0,) * width
+    totals = {nothing}
+    for numbers, loads in zip(counts, choices, strict=True):
+        own = {load for count in numbers for load in _sums(count, loads, width, instance.rules.path_period)}
         if instance.rules.cover:
-            own = {load for load in own if 0 not in _by_stage(instance, allocation, load)}
+            # Who emits nothing need not cover anything.
+            own = {load for load in own if load == nothing or 0 not in _by_stage(instance, allocation, load)}
         totals = {_added(a, b) for a in totals for b in own}
-    return any(_even(instance, allocation, total) for total in totals)
+    # The total number of microbatches stays positive.
+    return any(_even(instance, allocation, total) for total in totals if total != nothing)
 
 
 def _sums(count: int, loads: Iterable[Load], width: int, period: int | None) -> set[Load]:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from fractions import Fraction
 from random import Random
 
 import brute_force
@@ -259,36 +257,6 @@ def untimed(tables: Instance, plan: Plan) -> Scheduled:
     assert rings is not None
     actions = Actions.of(tables, plan.routes)
     return Scheduled(plan, actions, [0] * len(actions.node), rings, Objective(0, 0, 0))
-
-
-def feasible_with(loaded: Topology, kept: frozenset[str]) -> bool:
-    """Whether a topology is feasible by the oracle if only some rules are kept, named as in a `Cause`."""
-    tables = Instance.of(loaded)
-    rules = tables.rules
-    rules = replace(
-        rules,
-        max_swaps=rules.max_swaps if "swap" in kept else tables.stages**2,
-        max_swap_distance=rules.max_swap_distance if "swap" in kept else tables.stages,
-        max_jump=rules.max_jump if "jump" in kept else tables.stages,
-        even_stages=rules.even_stages and "even-stages" in kept,
-        even_nodes=rules.even_nodes and "even-nodes" in kept,
-        cover=rules.cover and "cover" in kept,
-        path_period=rules.path_period if "path-period" in kept else None,
-    )
-    anywhere = (tuple(range(tables.stages)),) * tables.nodes
-    allowed = tables.allowed if "allocation" in kept else anywhere
-    without_gradients = Instance.of(
-        replace(loaded, workload=replace(loaded.workload, gradient=(Fraction(0),) * tables.stages))
-    )
-    transfer = tables.transfer
-    if "link" not in kept:
-        transfer = tuple(tuple(max(0, cost) for cost in row) for row in transfer)
-    of_allocations = tables if "ring" in kept else without_gradients
-    of_paths = replace(without_gradients, rules=rules, transfer=transfer)
-    return any(
-        brute_force.feasible(replace(of_paths, allowed=tuple((stage,) for stage in allocation)))
-        for allocation in brute_force.allocations(replace(of_allocations, allowed=allowed))
-    )
 
 
 def cheapest_ring(tables: Instance, stage: int, members: Sequence[int]) -> int | None:

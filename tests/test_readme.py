@@ -14,8 +14,8 @@ README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encodi
 
 
 def block(language: str) -> str:
-    """The first code block of a language."""
-    found = re.search(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    """The first code block of a language that no marker claims."""
+    found = re.search(rf"(?<!-->\n)^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     assert found is not None
     return found[1]
 
@@ -35,6 +35,24 @@ def test_the_run_is_what_the_commands_print(tmp_path: Path, monkeypatch: pytest.
             assert ran.code == 0
             printed += [line, *lines(ran.out + ran.err)]
     assert lines(block("console")) == printed
+
+
+def marked(marker: str) -> str:
+    """The code block after a marker."""
+    found = re.search(rf"^<!-- {marker} -->\n```[a-z]+\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def test_the_infeasible_example_is_told_as_it_stands_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "chain.yaml").write_text(marked("infeasible"))
+    asked, *told = marked("told").splitlines()
+    ran = call(*asked.removeprefix("$ skipsched ").split())
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.splitlines() == told
 
 
 def test_the_example_is_a_topology() -> None:

@@ -31,7 +31,9 @@ _MOST_PATHS = 5_000
 _EFFORT = 0.25
 #: The smallest part of the way to the best schedule that a bound tries to go at once.
 _SMALLEST_STRIDE = Fraction(1, 16)
-_STEPS_PER_BOUND = 2_000
+#: Allocations whose bounds are computed in one step, and the clock's steps for each.
+_SEEN_TOGETHER = 50
+_STEPS_PER_BOUND = 4_000
 
 
 @dataclass(slots=True)
@@ -71,20 +73,23 @@ class Proof:
         self._instance = instance
         self._clock = clock
         self._workers = workers
-        self._effort = _EFFORT
+        #: How often all that is open has been gone through.
+        self.rounds = 0
+        self._open: list[_Case] = []
         self._waiting: list[_Case] = []  # for this round, the next one last
         allocations = few_allocations(instance, _MOST_ALLOCATIONS)
         if allocations is None:
             raise TooLarge
-        cases = (self._case(allocation) for allocation in allocations)
-        self._open = [case for case in cases if case is not None]
+        self._unseen = allocations
 
     def bound(self, best: Scheduled) -> int:
         """What is proved for all allocations, given that there is a schedule as good as `best`."""
+        if self._unseen:
+            return 0
         return min([best.objective.iteration_time, *(case.bound for case in self._open)])
 
     def step(self, best: Scheduled, enough: int) -> Scheduled | None:
-        """Ask the next questions.
+        """Look at some more allocations, or ask the next questions once all have been looked at.
 
         Parameters
         ----------
@@ -105,11 +110,16 @@ class Proof:
         OutOfTime
             If the clock runs out.
         """
+        if self._unseen:
+            self._look_at(self._unseen[-_SEEN_TOGETHER:])
+            del self._unseen[-_SEEN_TOGETHER:]
+            return None
         cases = self._next(enough)
         withins = [case.bound + int(case.stride * (enough - 1 - case.bound)) for case in cases]
         questions = [self._question(*each) for each in zip(cases, withins, strict=True)]
         found = [best]
-        for case, answer in zip(cases, ask(questions, self._clock, self._effort), strict=True):
+        effort = _EFFORT * 2 ** (self.rounds - 1)
+        for case, answer in zip(cases, ask(questions, self._clock, effort), strict=True):
             self._learn(case, answer)
             if answer.scheduled is not None:
                 found.append(answer.scheduled)
@@ -122,7 +132,7 @@ class Proof:
         if not self._waiting:
             self._waiting = [case for case in self._open if case.bound < enough]
             self._waiting.sort(key=lambda case: case.bound, reverse=True)
-            self._effort *= 2
+            self.rounds += 1
         return [self._waiting.pop() for _ in range(min(self._workers, len(self._waiting)))]
 
     def _learn(self, case: _Case, answer: Answer) -> None:
@@ -133,15 +143,16 @@ class Proof:
             # A schedule was met, or the question was too hard: the next one is to be easier.
             case.stride = max(_SMALLEST_STRIDE, case.stride / 2)
 
-    def _case(self, allocation: tuple[int, ...]) -> _Case | None:
-        """What is known of an allocation at once; None if it is none."""
+    def _look_at(self, allocations: Sequence[tuple[int, ...]]) -> None:
+        """Open a case for each allocation that emits something and has its rings."""
         instance = self._instance
-        members = members_of(allocation, instance.stages)
-        rings = rings_of(instance, members, self._clock)
-        if rings is None or not any(instance.microbatches[d] for d in members[0]):
-            return None
-        self._clock.spend(_STEPS_PER_BOUND)
-        return _Case(allocation, rings, best_bound(instance.restricted_to(allocation)).value)
+        for allocation in allocations:
+            members = members_of(allocation, instance.stages)
+            rings = rings_of(instance, members, self._clock)
+            if rings is not None and any(instance.microbatches[d] for d in members[0]):
+                self._clock.spend(_STEPS_PER_BOUND)
+                bound = best_bound(instance.restricted_to(allocation))
+                self._open.append(_Case(allocation, rings, bound.value))
 
     def _question(self, case: _Case, within: int) -> Question:
         instance = self._instance

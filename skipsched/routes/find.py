@@ -10,7 +10,6 @@ from skipsched.instance import Instance
 from skipsched.plan import Routes
 from skipsched.rings import rings_of
 from skipsched.routes.allocate import allocations
-from skipsched.routes.cause import Infeasible, allocation_cause, conflict_cause
 from skipsched.routes.choose import choose_paths
 from skipsched.routes.holders import TooFew, assign
 
@@ -18,12 +17,15 @@ from skipsched.routes.holders import TooFew, assign
 _TRIES = 3
 
 
+class Infeasible(Exception):
+    """The tables admit no routes. Why is a question of its own: `skipsched.conflict`."""
+
+
 def find_routes(
     instance: Instance,
     clock: Clock,
     workers: int,
     candidates: Iterator[Sequence[int]] | None = None,
-    allocation: Sequence[int] | None = None,
 ) -> Routes:
     """Find an allocation with a ring in every stage, and paths that keep the rules.
 
@@ -35,8 +37,6 @@ def find_routes(
         Limits of the search.
     candidates
         Allocations to try first; as many as are needed are taken from it.
-    allocation
-        The stage of each node if that is fixed.
 
     Returns
     -------
@@ -46,24 +46,21 @@ def find_routes(
     Raises
     ------
     Infeasible
-        If it is proved that there are none; its cause says why.
+        If it is proved that there are none.
     OutOfTime
         If the clock ran out first.
     """
-    stuck = assign(instance, instance.allowed, range(instance.nodes))
-    if isinstance(stuck, TooFew):
-        raise Infeasible(allocation_cause(instance, stuck))
-    if allocation is not None:
-        candidates = iter([allocation])
+    if isinstance(assign(instance, instance.allowed, range(instance.nodes)), TooFew):
+        raise Infeasible
     for candidate in islice(candidates or allocations(instance, clock), _TRIES):
         routes = routes_for(instance, candidate, 1.0, clock)
         if routes is not None:
             return routes
     from skipsched.routes.model import RoutesModel
 
-    found = RoutesModel(instance, clock, allocation=allocation).solve(workers)
+    found = RoutesModel(instance, clock).solve(workers)
     if found is None:
-        raise Infeasible(conflict_cause(instance, clock, workers, allocation))
+        raise Infeasible
     return found
 
 

@@ -5,19 +5,15 @@ Asked only when the constructive solver found no paths: it either finds some, or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ortools.sat.python import cp_model
 
 from skipsched.clock import Clock, OutOfTime, TooLarge
 from skipsched.cp_sat import run
-from skipsched.instance import Instance
+from skipsched.instance import NO_LINK, Instance
 from skipsched.plan import Routes
-from skipsched.routes.slots import PathSlot, paths_of, slots_of
-
-#: Rules that can be left out of the model, to find out which of them conflict.
-OPTIONAL = ("link", "ring", "even-stages", "even-nodes", "cover", "path-period")
+from skipsched.routes.slots import FreeNumbers, PathSlot, paths_of, slots_of
 
 #: Terms beyond which a model is not built: about a gigabyte.
 _MOST_TERMS = 3_000_000
@@ -36,33 +32,30 @@ class RoutesModel:
         The tables; numbers of `swap`, `jump` and `path-length` come with its orders.
     clock
         The limit, of building as of solving.
-    enforced
-        Which of `OPTIONAL` to enforce.
-    allocation
-        The stage of each node if that is fixed.
+    free
+        Numbers of microbatches that the model chooses; none by default.
     """
 
-    def __init__(
-        self,
-        instance: Instance,
-        clock: Clock,
-        enforced: Iterable[str] = OPTIONAL,
-        allocation: Sequence[int] | None = None,
-    ) -> None:
+    def __init__(self, instance: Instance, clock: Clock, free: FreeNumbers | None = None) -> None:
         self.instance = instance
         self._clock = clock
-        self.enforced = frozenset(enforced)
         self.model = cp_model.CpModel()
-        self.holds = self._holds(allocation)
-        period = instance.rules.path_period if "path-period" in self.enforced else None
+        self.holds = {
+            (n, k): self.model.new_bool_var(f"node {n} holds {k}")
+            for n in range(instance.nodes)
+            for k in instance.allowed[n]
+        }
+        period = instance.rules.path_period
         self.slots = [slot for d in self._candidates() for slot in slots_of(instance, d, period)]
-        self._nodes_matter = not instance.complete or (
-            instance.rules.even_nodes and "even-nodes" in self.enforced
-        )
+        self._nodes_matter = not instance.complete or instance.rules.even_nodes
+        self._island = self._islands()
+        #: Of nodes whose number is free: whether they emit their i-th microbatch.
+        self.emits: dict[tuple[int, int], Literal] = {}
         self.state: dict[tuple[PathSlot, int], Literal] = {}
         self.visits: dict[tuple[PathSlot, int], Literal] = {}
         self.visit: dict[tuple[PathSlot, int, int], Literal] = {}
         self._refuse_if_too_large()
+        self._add_free_numbers(free)
         self._add_sizes()
         for slot in self.slots:
             self._add_order(slot)  # path-length, swap, jump, first-stage
@@ -76,7 +69,18 @@ class RoutesModel:
         self._add_cover()
 
     def solve(self, workers: int) -> Routes | None:
-        """Find routes, or prove that there are none.
+        """Find routes, or prove that there are none; not for free numbers, of which `solution` tells.
+
+        Raises
+        ------
+        OutOfTime
+            If the clock ran out first.
+        """
+        solver = self.solution(workers)
+        return None if solver is None else self._routes(solver)
+
+    def solution(self, workers: int) -> cp_model.CpSolver | None:
+        """A solver with values for all literals, the best if there is an objective; None if there are none.
 
         Raises
         ------
@@ -86,28 +90,65 @@ class RoutesModel:
         status, solver = run(self.model, self._clock, workers)
         if status == "INFEASIBLE":
             return None
-        if status not in ("OPTIMAL", "FEASIBLE"):
+        if status != "OPTIMAL":  # which is what finding any is without an objective
             raise OutOfTime
-        return self._routes(solver)
-
-    def _holds(self, allocation: Sequence[int] | None) -> dict[tuple[int, int], Literal]:
-        """A literal for each node and stage it may hold."""
-        instance, model = self.instance, self.model
-        if allocation is not None:
-            return {(n, k): model.new_constant(1) for n, k in enumerate(allocation)}
-        return {
-            (n, k): model.new_bool_var(f"node {n} holds {k}")
-            for n in range(instance.nodes)
-            for k in instance.allowed[n]
-        }
+        return solver
 
     def _refuse_if_too_large(self) -> None:
         """A model that memory does not hold decides nothing, nor does one that takes too long."""
+        if len(self.slots) * self._terms() > _MOST_TERMS:
+            raise TooLarge
+
+    def _terms(self) -> int:
+        """About how many terms one slot needs."""
         orders = self.instance.orders
         arcs = sum(len(following) for following in orders.successors)
         visits = len(self.holds) * len(orders.stages) if self._nodes_matter else 0
-        if len(self.slots) * (arcs + visits) > _MOST_TERMS:
-            raise TooLarge
+        return arcs + visits
+
+    def _add_free_numbers(self, free: FreeNumbers | None) -> None:
+        """A chain of literals for each group, one a microbatch: whoever emits the next emits this one."""
+        model = self.model
+        for nodes, least in free.groups if free is not None else ():
+            more = [model.new_bool_var("") for _ in range(free.most if free is not None else 0)]
+            for after, before in zip(more[1:], more, strict=False):
+                model.add_implication(after, before)
+            for literal in more[:least]:
+                model.add(literal == 1)
+            for n in nodes:
+                if (n, 0) in self.holds:
+                    for i, literal in enumerate(more):
+                        self.emits[n, i] = self._both(self.holds[n, 0], literal)
+
+    def _emits(self, node: int, microbatch: int) -> Literal:
+        """Whether a node emits a microbatch, by its number: as a data node, if the number is given."""
+        return self.emits.get((node, microbatch), self.holds[node, 0])
+
+    def _both(self, a: Literal, b: Literal) -> Literal:
+        both = self.model.new_bool_var("")
+        self.model.add_bool_or([a.negated(), b.negated(), both])
+        self.model.add_implication(both, a)
+        self.model.add_implication(both, b)
+        return both
+
+    def _load(self, slot: PathSlot, visit: Literal) -> Any:
+        """How many microbatches of a slot there are if `visit` holds, otherwise 0."""
+        if (slot.data_node, slot.index) not in self.emits:
+            return slot.weight * visit
+        period = self.instance.rules.path_period or 1
+        later = (slot.index + period * i for i in range(1, slot.weight))
+        return visit + sum(self._both(visit, self.emits[slot.data_node, i]) for i in later)
+
+    def _islands(self) -> list[int]:
+        """For each node the part of the network that links join it with: no path leaves it."""
+        import networkx
+
+        islands = [0] * self.instance.nodes
+        if not self.instance.complete:
+            for number, part in enumerate(networkx.connected_components(self.instance.graph())):
+                for n in part:
+                    islands[n] = number
+        return islands
 
     def _candidates(self) -> list[int]:
         return [n for n in range(self.instance.nodes) if (n, 0) in self.holds]
@@ -123,14 +164,14 @@ class RoutesModel:
         for k in range(instance.stages):
             size = sum(self.holds[n, k] for n in self._holders(k))
             model.add_linear_constraint(size, instance.min_sizes[k], instance.max_sizes[k])
-        emitting = [self.holds[n, 0] for n in self._candidates() if instance.microbatches[n] > 0]
+        emitting = [self._emits(n, 0) for n in self._candidates() if instance.microbatches[n] > 0]
         model.add_bool_or(emitting)
 
     def _add_order(self, slot: PathSlot) -> None:
         """A present slot takes exactly one allowed stage order: one state per layer, each after the last."""
         model, orders = self.model, self.instance.orders
         self._clock.spend(_STEPS_PER_STATE * len(orders.stage))
-        present = self.holds[slot.data_node, 0]
+        present = self._emits(slot.data_node, slot.index)
         before: dict[int, list[Literal]] = {0: []}
         self.state[slot, 0] = present
         for layer in orders.layers[1:]:
@@ -153,11 +194,12 @@ class RoutesModel:
                 model.add(sum(states) == self.visits[slot, stage])
 
     def _add_visits(self, slot: PathSlot) -> None:
-        """An executed stage is executed on one of its nodes."""
+        """An executed stage is executed on one of its nodes, on the data node's own island."""
+        home = self._island[slot.data_node]
         for stage in range(1, self.instance.stages):
             if (slot, stage) not in self.visits:
                 continue
-            nodes = self._holders(stage)
+            nodes = [n for n in self._holders(stage) if self._island[n] == home]
             for n in nodes:
                 self.visit[slot, stage, n] = self.model.new_bool_var("")
                 self.model.add_implication(self.visit[slot, stage, n], self.holds[n, stage])
@@ -166,7 +208,7 @@ class RoutesModel:
 
     def _add_links(self, slot: PathSlot) -> None:
         """Consecutive nodes of a path are linked, the last one with the data node too."""
-        if "link" not in self.enforced or self.instance.complete:
+        if self.instance.complete:
             return
         model, orders = self.model, self.instance.orders
         self._clock.spend(_STEPS_PER_STATE * len(self.holds) * len(orders.stages))
@@ -183,29 +225,30 @@ class RoutesModel:
             follows[orders.stage[s], 0] = follows.get((orders.stage[s], 0), model.new_bool_var(""))
             model.add_implication(self.state[slot, s], follows[orders.stage[s], 0])
         for (stage, after), literal in follows.items():
-            for n in [slot.data_node] if stage == 0 else self._holders(stage):
-                leaves = (
-                    [literal.negated()]
-                    if stage == 0
-                    else [literal.negated(), self.visit[slot, stage, n].negated()]
-                )
-                model.add_bool_or(leaves + self._arrivals(slot, n, after))
+            arrivals = self._visitors(slot, after)
+            for n, leaves in self._visitors(slot, stage):
+                self._add_hop(n, [literal.negated(), leaves.negated()], arrivals)
 
-    def _arrivals(self, slot: PathSlot, node: int, stage: int) -> list[Literal]:
-        """Literals of the visits of a stage that are linked with a node."""
+    def _visitors(self, slot: PathSlot, stage: int) -> list[tuple[int, Literal]]:
+        """The nodes on which a slot may execute a stage, each with the literal that it does."""
         if stage == 0:
-            linked = self.instance.linked(node, slot.data_node)
-            return [self.holds[slot.data_node, 0]] if linked else []
+            return [(slot.data_node, self._emits(slot.data_node, slot.index))]
         return [
-            self.visit[slot, stage, m]
-            for m in self._holders(stage)
-            if m != node and self.instance.linked(node, m)
+            (n, visit)
+            for n in self._holders(stage)
+            if (visit := self.visit.get((slot, stage, n))) is not None
         ]
+
+    def _add_hop(self, node: int, unless: list[Literal], arrivals: list[tuple[int, Literal]]) -> None:
+        """From a node to one that is linked with it, unless one of some literals holds."""
+        there = self.instance.round_trip[node]
+        linked = [visit for m, visit in arrivals if m != node and there[m] != NO_LINK]
+        self.model.add_bool_or(unless + linked)
 
     def _add_rings(self) -> None:
         """The nodes of a stage with gradients form a ring of directed links."""
         instance, model = self.instance, self.model
-        if "ring" not in self.enforced or instance.complete:
+        if instance.complete:
             return
         for stage in range(instance.stages):
             if instance.max_sizes[stage] < 2 or not instance.allreduce.needs_ring(stage, 2):
@@ -219,16 +262,18 @@ class RoutesModel:
                 model.add_implication(self.holds[n, stage].negated(), outside)
                 model.add_bool_or([outside.negated(), self.holds[n, stage].negated(), alone])
                 arcs.append((n, n, outside))
-                arcs += [
-                    (n, m, model.new_bool_var("")) for m in nodes if m != n and instance.transfer[n][m] >= 0
-                ]
+                arcs += [(n, m, arc) for m in nodes if m != n and (arc := self._arc(n, m)) is not None]
             model.add_circuit(_renumbered(arcs))
+
+    def _arc(self, source: int, target: int) -> Literal | None:
+        """A literal for a hop of a ring; None where there is no link."""
+        return self.model.new_bool_var("") if self.instance.transfer[source][target] != NO_LINK else None
 
     def _add_even_stages(self) -> None:
         instance = self.instance
-        if instance.rules.even_stages and "even-stages" in self.enforced:
+        if instance.rules.even_stages:
             executed = [
-                sum(slot.weight * self.visits[slot, k] for slot in self.slots if (slot, k) in self.visits)
+                sum(self._load(slot, self.visits[slot, k]) for slot in self.slots if (slot, k) in self.visits)
                 for k in range(1, instance.stages)
             ]
             least = self.model.new_int_var(0, sum(slot.weight for slot in self.slots), "")
@@ -237,14 +282,14 @@ class RoutesModel:
 
     def _add_even_nodes(self) -> None:
         instance, model = self.instance, self.model
-        if not (instance.rules.even_nodes and "even-nodes" in self.enforced):
+        if not instance.rules.even_nodes:
             return
         total = sum(slot.weight for slot in self.slots)
         for stage in range(1, instance.stages):
             least = model.new_int_var(0, total, "")
             for n in self._holders(stage):
                 load = sum(
-                    slot.weight * self.visit[slot, stage, n]
+                    self._load(slot, self.visit[slot, stage, n])
                     for slot in self.slots
                     if (slot, stage, n) in self.visit
                 )
@@ -252,7 +297,7 @@ class RoutesModel:
 
     def _add_cover(self) -> None:
         instance = self.instance
-        if not (instance.rules.cover and "cover" in self.enforced):
+        if not instance.rules.cover:
             return
         for d in {slot.data_node: None for slot in self.slots}:
             for stage in range(1, instance.stages):
@@ -261,7 +306,7 @@ class RoutesModel:
                     for slot in self.slots
                     if slot.data_node == d and (slot, stage) in self.visits
                 ]
-                self.model.add_bool_or([self.holds[d, 0].negated(), *visits])
+                self.model.add_bool_or([self._emits(d, 0).negated(), *visits])
 
     def _routes(self, solver: cp_model.CpSolver) -> Routes:
         """Read the routes off a solution; without missing links any node of a stage serves in turn."""
@@ -281,14 +326,12 @@ class RoutesModel:
                 state = next(s for s in layer if solver.boolean_value(self.state[slot, s]))
                 stage = instance.orders.stage[state]
                 if self._nodes_matter:
-                    visits = ((n, self.visit[slot, stage, n]) for n in self._holders(stage))
+                    visits = self._visitors(slot, stage)
                     path.append(next(n for n, literal in visits if solver.boolean_value(literal)))
                 else:
                     path.append(members[stage][turn[stage] % len(members[stage])])
                     turn[stage] += 1
             chosen[slot] = tuple(path)
-        if self.enforced != frozenset(OPTIONAL):
-            return Routes(tuple(allocation), ())
         return Routes(tuple(allocation), paths_of(instance, members[0], chosen))
 
 

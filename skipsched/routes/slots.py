@@ -9,6 +9,22 @@ from skipsched.instance import Instance
 
 
 @dataclass(frozen=True, slots=True)
+class FreeNumbers:
+    """Numbers of microbatches that are open: the nodes of a group all emit the same number, whichever it is.
+
+    Parameters
+    ----------
+    groups
+        The nodes of each group, and the least that they emit.
+    most
+        The most that they emit, and what an instance's table gives for them.
+    """
+
+    groups: tuple[tuple[tuple[int, ...], int], ...]
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class PathSlot:
     """One path to choose.
 

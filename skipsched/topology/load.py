@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 from collections.abc import Mapping as MappingType
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,12 @@ from skipsched.text import tree
 from skipsched.text.diagnostics import Diagnostic, InputError, Report, did_you_mean, quoted
 from skipsched.text.quantities import UnreadableError
 from skipsched.text.source import Mark, Source
-from skipsched.text.tree import Mapping, Scalar, Sequence, Value
+from skipsched.text.tree import Mapping, Scalar, Value
 from skipsched.topology.document import normalised
 from skipsched.topology.fields import Fields
 from skipsched.topology.model import Topology
 from skipsched.topology.read_network import check_transfers, read_network
-from skipsched.topology.read_nodes import read_nodes
+from skipsched.topology.read_nodes import Group, read_nodes
 from skipsched.topology.read_rules import read_rules
 from skipsched.topology.read_workload import check_together, read_workload
 from skipsched.topology.shipped import shipped_names, shipped_path
@@ -134,7 +135,7 @@ def _tree_of(value: Any, mark: Mark, depth: int) -> Value:
             mark,
         )
     if isinstance(value, list):
-        return Sequence([_tree_of(item, mark, depth + 1) for item in value], mark)
+        return tree.Sequence([_tree_of(item, mark, depth + 1) for item in value], mark)
     if isinstance(value, bool):
         return Scalar(str(value).lower(), False, mark)
     return Scalar("" if value is None else str(value), isinstance(value, str), mark)
@@ -170,8 +171,21 @@ def _load(root: Value, report: Report, folder: Path | None) -> Topology:
         rules=rules,
         document=normalised(root, nodes.groups, network.file_rows),
         warnings=report.diagnostics(),
-        places=places,
+        places=_by_node(places, nodes.groups),
     )
+
+
+def _by_node(places: dict[str, Mark], groups: Sequence[Group]) -> dict[str, Mark]:
+    """The same places with nodes numbered as in the document, where each node of a group stands alone."""
+    expanded = {path: mark for path, mark in places.items() if not path.startswith("nodes[")}
+    index = 0
+    for group in groups:
+        own = group.fields.where
+        told = [path for path in (own, *map(group.fields.path, group.entry.entries)) if path in places]
+        for _ in group.nodes:
+            expanded |= {f"nodes[{index}]{path.removeprefix(own)}": places[path] for path in told}
+            index += 1
+    return expanded
 
 
 def _read_version(top: Fields) -> None:

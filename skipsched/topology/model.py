@@ -169,7 +169,8 @@ class Topology:
     warnings
         What was strange but not wrong.
     places
-        Where fields stand in the text, by their path (``rules.max_jump``, ``nodes[2]``).
+        Where fields stand in the text, by their path in the document (``rules.max_jump``, ``nodes[2]``); the
+        nodes of a group share theirs.
     """
 
     name: str

@@ -168,7 +168,7 @@ def test_a_full_device() -> None:
     ran = solve_to("/dev/full")
     assert (ran.code, ran.out) == (2, "")
     assert "/dev/full: No space left" in ran.err
-    for arguments in (["solve", "small-8", "--quiet"], ["check", "small-8"], ["--help"]):
+    for arguments in (["solve", "small-8", "--quiet", "--gap", "1"], ["check", "small-8"], ["--help"]):
         with Path("/dev/full").open("w") as full:
             ran = process(*arguments, capture_output=False, stdout=full, stderr=subprocess.PIPE)
         assert ran.code == 2

@@ -61,7 +61,7 @@ def test_solve_takes_what_load_topology_takes(tmp_path: Path) -> None:
 
 
 def test_a_result_says_what_its_schedule_says() -> None:
-    result = skipsched.solve("small-8", time_limit=20, seed=9, workers=1)
+    result = skipsched.solve("small-8", time_limit=2, seed=9, workers=1)
     assert result.schedule is not None
     document = result.schedule.document
     assert document["solver"]["status"] == result.status
@@ -78,7 +78,7 @@ def test_a_result_says_what_its_schedule_says() -> None:
 
 def test_progress_is_told_and_gets_better() -> None:
     told: list[Progress] = []
-    result = skipsched.solve("small-8", time_limit=20, on_progress=told.append)
+    result = skipsched.solve("small-8", time_limit=2, on_progress=told.append)
     assert result.schedule is not None
     times = [progress.iteration_time for progress in told if progress.iteration_time is not None]
     assert told[0].iteration_time is None

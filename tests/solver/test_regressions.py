@@ -15,9 +15,7 @@ from skipsched.bounds import best_bound
 from skipsched.clock import Clock, OutOfTime, TooLarge
 from skipsched.instance import Instance
 from skipsched.routes import model
-from skipsched.routes.cause import Infeasible
 from skipsched.routes.choose import choose_paths
-from skipsched.routes.find import find_routes
 from skipsched.schedule.plan import allocation_from
 
 
@@ -31,9 +29,11 @@ nodes:
 workload: {{stages: 64, stage_sizes: {[1] * 64}, microbatches: 1, activation: 1 MB}}
 rules: {{path_length: 20, max_swaps: 5, max_swap_distance: 5, max_jump: 1, cover: true}}
 """
-    with pytest.raises(Infeasible) as caught:
-        find_routes(Instance.of(skipsched.load_topology(text)), no_limit(), 1)
-    assert "jump" in caught.value.cause.rules
+    result = skipsched.solve(text, deterministic=True, time_limit=5)
+    assert result.cause is not None
+    assert "jump" in result.cause.rules
+    assert not result.cause.irreducible
+    assert "not all could be tried without" in result.cause.message
 
 
 def test_a_gap_of_zero_is_no_rounded_zero() -> None:

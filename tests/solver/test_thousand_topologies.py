@@ -6,9 +6,9 @@ from collections import Counter
 from random import Random
 
 import pytest
-from brute_force import allocations, feasible
+from brute_force import feasible
+from conflict_cases import assert_explained
 from random_topologies import SHARES, features_of, random_topology
-from solver_cases import feasible_with
 
 import skipsched
 from skipsched.instance import Instance
@@ -17,8 +17,6 @@ from skipsched.topology.load import load_topology
 SEEDS = 1000
 CHUNKS = 20
 PER_CHUNK = SEEDS // CHUNKS
-#: Causes that speak of the allocation alone.
-ALLOCATION = {"allocation"}
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
@@ -39,16 +37,7 @@ def test_solved_or_infeasible(chunk: int) -> None:
         assert result.status == "INFEASIBLE", seed
         assert result.schedule is None
         assert result.cause is not None
-        assert result.cause.message
-        named = frozenset(result.cause.rules)
-        if named <= ALLOCATION:
-            assert not any(True for _ in allocations(tables)), seed
-            continue
-        # The rules named admit nothing together, whatever else there is; any of them left out, they do.
-        named -= {"path-length"}
-        assert not feasible_with(topology, named), (seed, named)
-        for rule in named:
-            assert feasible_with(topology, named - {rule}), (seed, named, rule)
+        assert_explained(topology, result.cause, seed)
 
 
 def test_every_feature_comes_up_as_often_as_stated_both_ways() -> None:

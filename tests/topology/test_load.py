@@ -350,6 +350,10 @@ def test_places_say_where_fields_stand() -> None:
     places = harbour().places
     assert places["rules.max_jump"].line + 1 == HARBOUR.split("\n").index("  max_jump: 4") + 1
     assert {"nodes[0]", "nodes[4].memory", "network.links[3]", "workload.stages"} <= places.keys()
+    # Numbered as in the document: au0, four of a group in one line, us0, us1, jp0.
+    assert places["nodes[1].memory"] == places["nodes[4].memory"]
+    assert places["nodes[7].memory"].line - places["nodes[4].memory"].line == 3
+    assert "nodes[8]" not in places
 
 
 def test_aliases_stand_for_their_values() -> None:
