@@ -30,8 +30,8 @@ from skipsched.scheduled import Scheduled
 
 #: Terms beyond which a model is not built: several hundred megabytes.
 _MOST_TERMS = 4_000_000
-#: Steps of a loop that one term is worth.
-_STEPS_PER_TERM = 2
+#: Steps of a loop that adding one term is worth.
+_STEPS_PER_TERM = 10
 #: How much one microsecond of iteration time weighs against one of a microbatch's mean completion in
 #: `SMOOTH`.
 _ITERATION_WEIGHT = 4
@@ -145,23 +145,29 @@ class ExactModel:
         terms = sum(len(choices) for choices in itineraries) * 3 * self._per
         if terms > _MOST_TERMS:
             raise TooLarge
-        clock.spend(terms * _STEPS_PER_TERM)
         self.iteration_time = self._new_int(self._hint.iteration_time)
-        # `first-stage`, `path-length`, `swap`, `jump` and `link` speak of one path: those left obey them.
-        self.walks = [self._new_walk(m, choices) for m, choices in enumerate(itineraries)]
-        self._add_chains()
-        self._add_even_stages()
-        self._add_cover()
-        self._add_even_nodes()
-        self._add_path_period()
-        self._add_memory()
-        self._add_no_collision()
-        self._add_allreduce()
-        self._add_frozen()
-        self._add_loads()  # implied by the above, as are the rest
-        self._add_rows()
-        self._order_alike()
-        self._minimise()
+        self.walks: list[Walk] = []
+        for microbatch, choices in enumerate(itineraries):
+            # `first-stage`, `path-length`, `swap`, `jump` and `link` speak of one path: those left obey them.
+            self.walks.append(self._new_walk(microbatch, choices))
+            clock.spend(len(choices) * self._per * _STEPS_PER_TERM)
+        for add in (
+            self._add_chains,
+            self._add_even_stages,
+            self._add_cover,
+            self._add_even_nodes,
+            self._add_path_period,
+            self._add_memory,
+            self._add_no_collision,
+            self._add_allreduce,
+            self._add_frozen,
+            self._add_loads,  # implied by those above, as are the rest
+            self._add_rows,
+            self._order_alike,
+            self._minimise,
+        ):
+            add()
+            clock.spend(len(self.walks) * self._per * _STEPS_PER_TERM)
 
     def _itineraries(self) -> list[Sequence[Itinerary]]:
         """What each microbatch may do: on paths that keep the rules and fit into the time allowed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,6 +12,8 @@ from skipsched.instance import NO_LINK, Instance
 #: Nodes that a microbatch visits, its data node first.
 Path = tuple[int, ...]
 
+#: How many beginnings are kept for each node that is looked at next.
+_BEGINNINGS_PER_NODE = 4
 #: Steps of a loop that extending one path by one node is worth.
 _STEPS_PER_EXTENSION = 4
 
@@ -49,8 +51,8 @@ def cheapest_paths(
     """The paths with the cheapest round trips that an allocation offers a data node.
 
     Layer by layer through the automaton of stage orders, keeping the `most` cheapest beginnings at every
-    state, the hop home counted. As long as nothing had to be dropped these are all paths; otherwise they
-    are good ones, not exactly the best.
+    state, the hop home counted; of a stage with many nodes only the nearest ones are looked at. As long as
+    nothing had to be left out these are all paths; otherwise they are good ones, not exactly the best.
 
     Parameters
     ----------
@@ -65,24 +67,21 @@ def cheapest_paths(
         If the clock runs out.
     """
     orders, trip = instance.orders, instance.round_trip
-    work = [
-        [forward + backward for forward, backward in zip(*rows, strict=True)]
-        for rows in zip(instance.forward, instance.backward, strict=True)
-    ]
-    complete = True
+    nearest = _nearest(instance, members, max(1, most // _BEGINNINGS_PER_NODE))
+    complete = all(len(nodes) <= most // _BEGINNINGS_PER_NODE for nodes in members[1:])
     begun: dict[int, list[_Begun]] = {} if orders.empty else {0: [_Begun(0, (data_node,))]}
     for _ in orders.layers[1:]:
         extended: dict[int, list[_Begun]] = {}
         for state, beginnings in begun.items():
             for after in orders.successors[state]:
                 stage = orders.stage[after]
-                clock.spend(len(beginnings) * len(members[stage]) * _STEPS_PER_EXTENSION)
-                extended.setdefault(after, []).extend(
-                    _Begun(cost + trip[nodes[-1]][n] + work[n][stage], (*nodes, n))
+                ways = [
+                    _Begun(cost + way, (*nodes, n))
                     for cost, nodes in beginnings
-                    for n in members[stage]
-                    if trip[nodes[-1]][n] != NO_LINK
-                )
+                    for way, n in nearest(nodes[-1], stage)
+                ]
+                clock.spend(len(ways) * _STEPS_PER_EXTENSION)
+                extended.setdefault(after, []).extend(ways)
         for beginnings in extended.values():
             if len(beginnings) > most:
                 home = trip[data_node]
@@ -97,3 +96,26 @@ def cheapest_paths(
         if trip[nodes[-1]][data_node] != NO_LINK
     )
     return Choices(tuple(nodes for _, nodes in closed[:most]), complete and len(closed) <= most)
+
+
+def _nearest(
+    instance: Instance, members: Sequence[Sequence[int]], most: int
+) -> Callable[[int, int], Sequence[tuple[int, int]]]:
+    """By node and stage: the nodes of the stage that are linked with the node, the nearest ones first.
+
+    Each with the microseconds of the way there and back and of the F and B done there.
+    """
+    known: dict[tuple[int, int], list[tuple[int, int]]] = {}
+
+    def nearest(node: int, stage: int) -> list[tuple[int, int]]:
+        if (node, stage) not in known:
+            trips = instance.round_trip[node]
+            ways = sorted(
+                (trips[n] + instance.forward[n][stage] + instance.backward[n][stage], n)
+                for n in members[stage]
+                if trips[n] != NO_LINK
+            )
+            known[node, stage] = ways[:most]
+        return known[node, stage]
+
+    return nearest
