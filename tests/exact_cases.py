@@ -16,7 +16,7 @@ from skipsched.exact.model import ExactModel, Goal
 from skipsched.exact.paths import Path, cheapest_paths
 from skipsched.instance import Instance
 from skipsched.plan import Actions, Plan, Routes, members_of
-from skipsched.rings import Ring, rings_of
+from skipsched.rings import Ring
 from skipsched.routes.allocate import allocations
 from skipsched.routes.find import find_routes, routes_for
 from skipsched.scheduled import Scheduled
@@ -175,21 +175,14 @@ def dispatched(rng: Random, tables: Instance, routes: Routes) -> Scheduled:
 
 
 def constructed(tables: Instance) -> Scheduled:
-    """The best schedule of the construction."""
+    """The first schedule of the construction."""
     clock = no_limit()
     candidates = allocations(tables, clock, 0)
     routes = find_routes(tables, clock, 1, candidates)
-    return list(construct(tables, routes, candidates, clock, 0))[-1]
+    return next(construct(tables, routes, candidates, clock, 0))
 
 
 @cache
 def bundled(name: str) -> Instance:
     """The tables of a bundled topology."""
     return Instance.of(load_topology(name))
-
-
-def rings(tables: Instance, allocation: Sequence[int]) -> list[Ring]:
-    """The rings of an allocation."""
-    found = rings_of(tables, members_of(allocation, tables.stages))
-    assert found is not None
-    return found
