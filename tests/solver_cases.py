@@ -291,6 +291,16 @@ def all_routes(tables: Instance) -> Iterator[Routes]:
                 yield routes
 
 
+def tiny(seed: int) -> Instance | None:
+    """A random instance small enough for all its schedules to be gone through."""
+    _, tables = random_case(seed)
+    microbatches = sum(sorted(tables.microbatches)[-tables.data_nodes :])
+    if microbatches * (2 * tables.path_length + 1) > 15:
+        return None
+    routes = sum(1 for _ in itertools.islice(all_routes(tables), 101))
+    return tables if 0 < routes <= 100 else None
+
+
 def optimum(tables: Instance, known: int) -> int:
     """The smallest iteration time over all allocations, paths and orders.
 

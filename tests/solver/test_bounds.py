@@ -22,6 +22,7 @@ from solver_cases import (
     random_order,
     scheduled,
     slots_kept,
+    tiny,
 )
 
 import skipsched
@@ -418,16 +419,6 @@ def test_no_bound_exceeds_any_schedule_of_any_allocation(chunk: int) -> None:
                 assert of_all["allocation"] <= of_one["allocation"], (seed, allocation, of_all, of_one)
     assert seen > 200
     assert tight > 0
-
-
-def tiny(seed: int) -> Instance | None:
-    """A random instance small enough for all its schedules to be gone through."""
-    _, tables = random_case(seed)
-    microbatches = sum(sorted(tables.microbatches)[-tables.data_nodes :])
-    if microbatches * (2 * tables.path_length + 1) > 15:
-        return None
-    routes = sum(1 for _ in islice(all_routes(tables), 101))
-    return tables if 0 < routes <= 100 else None
 
 
 @pytest.mark.parametrize("chunk", range(6))
