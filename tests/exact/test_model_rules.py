@@ -634,16 +634,17 @@ class TestImplied:
         assert self.least(self.tables(overhead, slots), allreduce, "_add_loads") == least * MS
 
     def test_a_node_that_nobody_visits_needs_no_time(self) -> None:
-        # The second holder is a second away from all others.
+        # The second holder alone takes far longer than the whole iteration without it.
         tables = instance(f"{PAIR}, c stage=1 layer_time=1s", "1 2", workload="loss_ratio=0.5")
-        tables = replace(tables, microbatches=(2, 0, 0))
-        choices: list[Sequence[Path]] = [((0, 1), (0, 2))] * 2
-        starts = starts_of(tables, [(0, 1)] * 2, "F0 F1 L0 L1 B0 B1", "F0 F1 B0 B1", "")
-        rings = rings_with(tables, pinned(tables), {1: 3 * 10**6})  # lets the slow choice fit in
-        time = starts[1][3] + 20 * MS + 3 * 10**6
-        paths = [(0, 1)] * 2
-        assert judged(tables, paths, starts, choices=choices, rings=rings, within=time) == FEASIBLE
-        assert judged(tables, paths, starts, choices=choices, rings=rings, within=time - 1) == INFEASIBLE
+        far = tuple((*costs[:2], 2000 * MS) for costs in tables.transfer[:2])
+        tables = replace(tables, transfer=(*far, (2000 * MS, 2000 * MS, 0)), microbatches=(2, 0, 0))
+        frozen = Frozen(pinned(tables), [((0, 1), (0, 2))] * 2, AMPLE)
+        model = ExactModel(tables, frozen, rings_with(tables, pinned(tables), {}), Goal.ITERATION)
+        solver = cp_model.CpSolver()
+        solver.parameters.num_workers = 1
+        assert solver.solve(model.model) == cp_model.OPTIMAL
+        # F0 F1 on a, F0 at 11, L0 at 22, F1 at 21, L1 at 32, B0 on b at 31..51, home 52..72, B1 after it.
+        assert round(solver.objective_value) == 92 * MS
 
 
 class TestOrderAlike:
