@@ -123,6 +123,11 @@ def test_nodes_that_differ_in_one_figure(own: str) -> None:
     assert equal_nodes(instance(f"a, b, c {own}", "1 2")) == [[0, 1], [2]]
 
 
+def test_nodes_that_differ_in_the_loss_alone() -> None:
+    tables = instance("a, b, c", "1 2")
+    assert equal_nodes(replace(tables, loss=(1, 1, 2))) == [[0, 1], [2]]
+
+
 def test_links_that_differ_in_one_direction() -> None:
     both = "ab ac ad bc bd cd"
     assert equal_nodes(instance("a, b, c, d", "1 3", links=both)) == [[0, 1, 2, 3]]

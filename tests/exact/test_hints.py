@@ -34,8 +34,14 @@ def hint_of(model: ExactModel) -> dict[int, int]:
     return dict(zip(proto.vars, proto.values, strict=True))
 
 
-def assert_complete_and_exact(model: ExactModel, note: object = "") -> None:
-    """Every variable has a hint within its domain, and together they are a solution."""
+def smooth(candidate: Scheduled) -> int:
+    """What `Goal.SMOOTH` minimises."""
+    value = candidate.objective
+    return 4 * len(candidate.plan.routes.paths) * value.iteration_time + value.total_completion
+
+
+def assert_complete_and_exact(model: ExactModel, candidate: Scheduled, note: object = "") -> None:
+    """Every variable has a hint within its domain; together they are a solution, of the schedule's value."""
     hint = hint_of(model)
     variables = model.model.proto.variables
     assert sorted(hint) == list(range(len(variables))), note
@@ -47,6 +53,9 @@ def assert_complete_and_exact(model: ExactModel, note: object = "") -> None:
     solver.parameters.num_workers = 1
     solver.parameters.fix_variables_to_their_hinted_value = True
     assert solver.solve(model.model) in (cp_model.OPTIMAL, cp_model.FEASIBLE), note
+    time = candidate.objective.iteration_time
+    value = {Goal.DECIDE: 0, Goal.ITERATION: time, Goal.SMOOTH: smooth(candidate)}[model.goal]
+    assert round(solver.objective_value) == value, note
 
 
 def chains(candidate: Scheduled) -> list[tuple[int, int]]:
@@ -88,7 +97,7 @@ def test_complete_and_exact_on_random_topologies(chunk: int) -> None:
         goal = (Goal.DECIDE, Goal.ITERATION, Goal.SMOOTH)[seed % 3]
         for frozen in frozen_ways(tables, candidate, choices):
             model = ExactModel(tables, frozen, candidate.rings, goal, candidate)
-            assert_complete_and_exact(model, seed)
+            assert_complete_and_exact(model, candidate, seed)
         seen += 1
     assert seen > 15
 
@@ -115,7 +124,7 @@ def test_complete_and_exact_on_bundled_topologies(name: str) -> None:
         candidate.objective.iteration_time,
     )
     model = ExactModel(tables, frozen, candidate.rings, Goal.SMOOTH, candidate)
-    assert_complete_and_exact(model)
+    assert_complete_and_exact(model, candidate)
 
 
 @pytest.mark.parametrize("rule", [{"even_nodes": True}, {"path_period": 2}, {"cover": True}])
@@ -129,7 +138,8 @@ def test_complete_and_exact_under_the_rules_on_all_paths(rule: dict[str, Any]) -
         all_choices(tables, candidate.plan.routes.allocation),
         candidate.objective.iteration_time,
     )
-    assert_complete_and_exact(ExactModel(tables, frozen, candidate.rings, Goal.ITERATION, candidate))
+    model = ExactModel(tables, frozen, candidate.rings, Goal.ITERATION, candidate)
+    assert_complete_and_exact(model, candidate)
 
 
 def test_without_a_schedule_there_is_no_hint() -> None:
@@ -138,12 +148,6 @@ def test_without_a_schedule_there_is_no_hint() -> None:
     allocation = candidate.plan.routes.allocation
     frozen = Frozen(allocation, all_choices(tables, allocation), AMPLE)
     assert hint_of(ExactModel(tables, frozen, candidate.rings, Goal.ITERATION)) == {}
-
-
-def smooth(candidate: Scheduled) -> int:
-    """What `Goal.SMOOTH` minimises."""
-    value = candidate.objective
-    return 4 * len(candidate.plan.routes.paths) * value.iteration_time + value.total_completion
 
 
 def answered(model: ExactModel, effort: float = LITTLE) -> Scheduled:

@@ -108,12 +108,12 @@ def test_a_stage_without_nodes_offers_nothing() -> None:
 
 
 def test_the_hop_home_counts_when_beginnings_are_dropped() -> None:
-    # From a to c is as far as to b; but home from c takes a second.
-    tables = instance("a stage=0, b stage=1, c stage=1", "1 2", rules="max_swaps=0")
+    # From b to c is as far as to d; but home from c takes a second.
+    tables = instance("a stage=0, b stage=1, c stage=2, d stage=2", "1 1 2", rules="max_swaps=0")
     far = [list(costs) for costs in tables.transfer]
     far[2][0] = 10**6
     tables = replace(tables, transfer=tuple(map(tuple, far)))
-    assert cheapest_paths(tables, [[0], [1, 2]], 0, 1).paths == ((0, 1),)
+    assert cheapest_paths(tables, [[0], [1], [2, 3]], 0, 1).paths == ((0, 1, 3),)
 
 
 def test_many_paths_end_in_time() -> None:
