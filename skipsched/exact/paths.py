@@ -12,8 +12,8 @@ from skipsched.instance import NO_LINK, Instance
 #: Nodes that a microbatch visits, its data node first.
 Path = tuple[int, ...]
 
-#: How many beginnings are kept for each node that is looked at next.
-_BEGINNINGS_PER_NODE = 4
+#: Of a stage, so many nodes are looked at in any case, or one for so many paths that are kept.
+_FEWEST_LOOKED_AT, _BEGINNINGS_PER_NODE = 16, 4
 #: Steps of a loop that extending one path by one node is worth.
 _STEPS_PER_EXTENSION = 4
 
@@ -67,8 +67,9 @@ def cheapest_paths(
         If the clock runs out.
     """
     orders, trip = instance.orders, instance.round_trip
-    nearest = _nearest(instance, members, max(1, most // _BEGINNINGS_PER_NODE))
-    complete = all(len(nodes) <= most // _BEGINNINGS_PER_NODE for nodes in members[1:])
+    looked_at = max(_FEWEST_LOOKED_AT, most // _BEGINNINGS_PER_NODE)
+    nearest = _nearest(instance, members, looked_at)
+    complete = all(len(nodes) <= looked_at for nodes in members[1:])
     begun: dict[int, list[_Begun]] = {} if orders.empty else {0: [_Begun(0, (data_node,))]}
     for _ in orders.layers[1:]:
         extended: dict[int, list[_Begun]] = {}
