@@ -88,6 +88,8 @@ def _side_by_side(
     def solve(i: int) -> None:
         try:
             statuses[i] = solvers[i].status_name(solvers[i].solve(models[i]))
+            if statuses[i] == "MODEL_INVALID":
+                raise ValueError(models[i].validate())
         except BaseException as error:  # handed to the caller's thread
             failures.append(error)
 

@@ -143,7 +143,12 @@ class Instance:
 
     def restricted_to(self, allocation: Sequence[int]) -> Instance:
         """The problem with an allocation given: each node may hold its stage alone."""
-        return replace(self, allowed=tuple((stage,) for stage in allocation))
+        restricted = replace(self, allowed=tuple((stage,) for stage in allocation))
+        # What has been computed so far does not depend on who may hold what.
+        for name in ("orders", "round_trip", "complete"):
+            if name in self.__dict__:
+                restricted.__dict__[name] = self.__dict__[name]
+        return restricted
 
     def linked(self, a: int, b: int) -> bool:
         """Whether a path may pass between two nodes: forward one way, back the other, so both must exist."""

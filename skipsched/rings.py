@@ -43,6 +43,43 @@ def best_ring(instance: Instance, stage: int, members: Sequence[int], clock: Clo
     return ring_through(instance, stage, [members[i] for i in found])
 
 
+def exact_ring(instance: Instance, stage: int, members: Sequence[int], clock: Clock) -> Ring | None:
+    """The best ring of a stage, whatever its size: what a proof needs.
+
+    A good ring first; then bisection over the hops that could be the worst one of a better ring, each asked
+    of CP-SAT.
+
+    Raises
+    ------
+    OutOfTime
+        If the clock runs out before that is known.
+    """
+    ring = best_ring(instance, stage, members, clock)
+    size = len(members)
+    if ring is None or size <= EXACT_UP_TO or ring.allreduce == 0:
+        return ring
+    hops = [[instance.allreduce.hop(stage, size, a, b) for b in members] for a in members]
+    # Every node is entered once and left once.
+    ways = [
+        [hop for i, hop in enumerate(row) if i != n and hop != NO_LINK]
+        for rows in (hops, list(zip(*hops, strict=True)))
+        for n, row in enumerate(rows)
+    ]
+    least = max(map(min, ways))
+    worst = sorted({hop for way in ways for hop in way if least <= hop < ring.allreduce})
+    low, high = 0, len(worst)
+    while low < high:
+        middle = (low + high) // 2
+        found = _any([[NO_LINK if hop > worst[middle] else hop for hop in row] for row in hops], clock)
+        if found is None:
+            low = middle + 1
+            continue
+        better = ring_through(instance, stage, [members[i] for i in found])
+        assert better is not None, "a ring is made of links"
+        ring, high = better, middle
+    return ring
+
+
 def ring_through(instance: Instance, stage: int, nodes: Sequence[int]) -> Ring | None:
     """The ring that runs through a stage's nodes in the order given; None if a link is missing."""
     hops = zip(nodes, [*nodes[1:], *nodes[:1]], strict=True)
@@ -51,10 +88,17 @@ def ring_through(instance: Instance, stage: int, nodes: Sequence[int]) -> Ring |
 
 
 def rings_of(
-    instance: Instance, members: Sequence[Sequence[int]], clock: Clock = NO_LIMIT
+    instance: Instance, members: Sequence[Sequence[int]], clock: Clock = NO_LIMIT, *, exact: bool = False
 ) -> list[Ring] | None:
-    """The ring of every stage, or None if some stage has none."""
-    rings = [best_ring(instance, stage, nodes, clock) for stage, nodes in enumerate(members)]
+    """The ring of every stage, or None if some stage has none.
+
+    Parameters
+    ----------
+    exact
+        Whether to find the best ring of stages of any size.
+    """
+    find = exact_ring if exact else best_ring
+    rings = [find(instance, stage, nodes, clock) for stage, nodes in enumerate(members)]
     found = [ring for ring in rings if ring is not None]
     return found if len(found) == len(rings) else None
 

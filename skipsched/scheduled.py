@@ -48,3 +48,14 @@ class Scheduled:
         end = replay(actions, plan.order, instance.overhead)
         objective = Objective.of(plan.routes, actions, end, [ring.allreduce for ring in rings])
         return cls(plan, actions, end, rings, objective)
+
+    def keeps_slots(self, instance: Instance) -> bool:
+        """Whether no node has more microbatches in flight than slots, counted along its order."""
+        allocation = self.plan.routes.allocation
+        for node, sequence in enumerate(self.plan.order):
+            in_flight = 0
+            for action in sequence:
+                in_flight += {"F": 1, "L": 0, "B": -1}[self.actions.operation(action)]
+                if in_flight > instance.slots[node][allocation[node]]:
+                    return False
+        return True

@@ -16,6 +16,7 @@ from skipsched.check import check_schedule
 from skipsched.clock import Clock, OutOfTime, TooLarge
 from skipsched.conflict import Cause, explain
 from skipsched.construct import construct
+from skipsched.exact.hint import in_emission_order
 from skipsched.instance import Instance
 from skipsched.plan import Actions, Plan
 from skipsched.rings import Ring, rings_of
@@ -207,6 +208,9 @@ class _Solve:
         self._phase = ""
         self._workers = DETERMINISTIC_WORKERS if clock.deterministic else options.workers or _cores()
         self._allocation = self._fixed_allocation()
+        # The problem as it is restricted: with an allocation to keep, each node may hold its stage alone.
+        kept = self._allocation
+        self._problem = self._instance if kept is None else self._instance.restricted_to(kept)
         if not clock.deterministic:
             actions = sum(self._instance.microbatches) * (2 * self._instance.path_length + 1)
             share = self._instance.data_nodes / self._instance.nodes
@@ -271,7 +275,7 @@ class _Solve:
         kept = self._allocation
         candidates = allocations(instance, clock, seed) if kept is None else iter([kept])
         with self._enter("routes"):
-            routes = find_routes(self._restricted(), clock, self._workers, candidates)
+            routes = find_routes(self._problem, clock, self._workers, candidates)
         with self._enter("construction"):
             for scheduled in construct(instance, routes, candidates, clock, seed):
                 if self._best is None or scheduled.objective < self._best.objective:
@@ -283,7 +287,7 @@ class _Solve:
         assert self._bound is not None, "there is a bound as soon as there is a schedule"
         with self._enter("bounds"):
             time = self._best.objective.iteration_time
-            self._raise_bound(model_bound(self._restricted(), self._bound, time, self._clock))
+            self._raise_bound(model_bound(self._problem, self._bound, time, self._clock))
 
     def _exact_phase(self) -> None:
         """The exact model: windows that improve the schedule, and a proof where the problem is small."""
@@ -291,7 +295,7 @@ class _Solve:
         from skipsched.exact.windows import Windows
 
         assert self._best is not None, "construction ends with a schedule"
-        instance, clock = self._restricted(), self._clock
+        instance, clock = self._problem, self._clock
         turns: dict[str, _Turn] = {}
         with self._enter("proof"), suppress(TooLarge):
             proof = Proof(instance, clock, self._workers)
@@ -328,12 +332,12 @@ class _Solve:
 
     def _keep(self, scheduled: Scheduled) -> None:
         """Take a new best schedule; end if it is good enough. Bounds wait until the first one stands."""
-        self._best = scheduled
+        self._best = scheduled = in_emission_order(self._instance, scheduled)
         time = scheduled.objective.iteration_time
         self._statistics.incumbents.append((self._clock.elapsed(), time))
         self._tell()
         if self._bound is None:
-            self._bound = best_bound(self._restricted(), self._clock)
+            self._bound = best_bound(self._problem, self._clock)
             self._tell()
         self._end_if_enough()
 
@@ -373,10 +377,6 @@ class _Solve:
         if self._on_progress is not None:
             time = self._best.objective.iteration_time if self._best else None
             self._on_progress(Progress(self._phase, time, self._bound.value if self._bound else None))
-
-    def _restricted(self) -> Instance:
-        """The problem as it is restricted: with an allocation to keep, each node may hold its stage alone."""
-        return self._instance if self._allocation is None else self._instance.restricted_to(self._allocation)
 
     def _fixed_allocation(self) -> tuple[int, ...] | None:
         given = self._options.allocation_from

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations_with_replacement
 
+from skipsched.clock import NO_LIMIT, Clock
 from skipsched.instance import Instance
 
 #: Steps worth taking for each allocation that is wanted at most: beyond, most of them lead nowhere.
 _STEPS_PER_ALLOCATION = 10
+#: Steps of a loop that comparing two nodes in one respect is worth.
+_STEPS_PER_COMPARISON = 2
 
 
-def equal_nodes(instance: Instance) -> list[list[int]]:
+def equal_nodes(instance: Instance, clock: Clock = NO_LIMIT) -> list[list[int]]:
     """Groups of nodes that can change places without any figure changing.
 
     Exchanging two nodes of a group turns a schedule into another one with the same times. Being exchangeable
@@ -19,6 +22,7 @@ def equal_nodes(instance: Instance) -> list[list[int]]:
     """
     groups: list[list[int]] = []
     for n in range(instance.nodes):
+        clock.spend((len(groups) + instance.nodes) * _STEPS_PER_COMPARISON)
         group = next((group for group in groups if _exchangeable(instance, group[0], n)), None)
         if group is None:
             groups.append([n])
@@ -43,7 +47,7 @@ def _exchangeable(instance: Instance, a: int, b: int) -> bool:
     )
 
 
-def few_allocations(instance: Instance, most: int) -> list[tuple[int, ...]] | None:
+def few_allocations(instance: Instance, most: int, clock: Clock = NO_LIMIT) -> list[tuple[int, ...]] | None:
     """Allocations within pins, memory and sizes, one of each class that exchanges of equal nodes make.
 
     Group by group: of equal nodes it matters only how many hold which stage.
@@ -52,9 +56,15 @@ def few_allocations(instance: Instance, most: int) -> list[tuple[int, ...]] | No
     -------
     list or None
         None if there are more than `most`, or if finding them takes out of proportion long.
+
+    Raises
+    ------
+    OutOfTime
+        If the clock runs out.
     """
     found: list[tuple[int, ...]] = []
-    for steps, step in enumerate(_dealt(instance)):
+    for steps, step in enumerate(_dealt(instance, equal_nodes(instance, clock))):
+        clock.spend(instance.nodes)
         if step is not None:
             found.append(step)
         if len(found) > most or steps > _STEPS_PER_ALLOCATION * most:
@@ -62,9 +72,8 @@ def few_allocations(instance: Instance, most: int) -> list[tuple[int, ...]] | No
     return found
 
 
-def _dealt(instance: Instance) -> Iterator[tuple[int, ...] | None]:
+def _dealt(instance: Instance, groups: Sequence[Sequence[int]]) -> Iterator[tuple[int, ...] | None]:
     """The allocations, and None for each step on the way."""
-    groups = equal_nodes(instance)
     allocation = [0] * instance.nodes
     sizes = [0] * instance.stages
 

@@ -16,6 +16,8 @@ from skipsched.instance import Instance
 from skipsched.rings import Ring
 from skipsched.scheduled import Scheduled
 
+_ROUNDING = 1e-3
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -87,6 +89,9 @@ def _tune(solver: cp_model.CpSolver) -> None:
     """What measured best for one worker (docs/model.md): much propagation, no linear programme."""
     parameters = solver.parameters
     parameters.linearization_level = 0
+    # Looking closer at the model beforehand took most of the effort, and found nothing.
+    parameters.cp_model_probing_level = 0
+    parameters.find_big_linear_overlap = False
     parameters.use_strong_propagation_in_disjunctive = True
     parameters.use_dynamic_precedence_in_disjunctive = True
     parameters.use_overload_checker_in_cumulative = True
@@ -100,9 +105,11 @@ def _answer(model: ExactModel, outcome: Outcome) -> Answer:
         return Answer(status, None, model.frozen.within + 1)
     bound = 0
     if model.goal is Goal.ITERATION:
-        bound = max(0, math.ceil(solver.best_objective_bound))
+        # A whole number as a float: what lies above one by a rounding error is no more than that.
+        bound = max(0, math.ceil(solver.best_objective_bound - _ROUNDING))
     if status == "UNKNOWN":
         return Answer(status, None, bound)
-    if model.goal is Goal.DECIDE:
-        status = "FEASIBLE"
-    return Answer(status, model.scheduled(solver), bound)
+    scheduled = model.scheduled(solver)
+    if scheduled is None:
+        return Answer("UNKNOWN", None, bound)
+    return Answer("FEASIBLE" if model.goal is Goal.DECIDE else status, scheduled, bound)

@@ -27,9 +27,12 @@ from skipsched.instance import Instance
 from skipsched.plan import Actions, Plan, Routes, members_of
 from skipsched.rings import Ring
 from skipsched.scheduled import Scheduled
+from skipsched.timing import Deadlock
 
-#: Terms beyond which a model is not built: several hundred megabytes.
-_MOST_TERMS = 4_000_000
+#: Terms beyond which a model is not built: a hundred megabytes and more.
+_MOST_TERMS = 1_000_000
+#: Sums must stay well within the 64 bits of CP-SAT.
+_LARGEST = 2**61
 #: Steps of a loop that adding one term is worth.
 _STEPS_PER_TERM = 10
 #: How much one microsecond of iteration time weighs against one of a microbatch's mean completion in
@@ -143,7 +146,7 @@ class ExactModel:
         self.model = cp_model.CpModel()
         itineraries = self._itineraries()
         terms = sum(len(choices) for choices in itineraries) * 3 * self._per
-        if terms > _MOST_TERMS:
+        if terms > _MOST_TERMS or (terms + _ITERATION_WEIGHT * len(itineraries)) * self._horizon > _LARGEST:
             raise TooLarge
         self.iteration_time = self._new_int(self._hint.iteration_time)
         self.walks: list[Walk] = []
@@ -168,6 +171,12 @@ class ExactModel:
         ):
             add()
             clock.spend(len(self.walks) * self._per * _STEPS_PER_TERM)
+
+    @property
+    def _horizon(self) -> int:
+        """More microseconds than any figure of the model has."""
+        longest = max(map(max, (*self.instance.forward, *self.instance.backward, *self.instance.transfer)))
+        return self.frozen.within + 3 * (longest + self.instance.overhead + max(self._allreduce))
 
     def _itineraries(self) -> list[Sequence[Itinerary]]:
         """What each microbatch may do: on paths that keep the rules and fit into the time allowed."""
@@ -303,7 +312,7 @@ class ExactModel:
                     interval = self.model.new_optional_interval_var(walk.start[q], size, end, literal, "")
                     in_flight.setdefault(n, []).append(interval)
         for n, intervals in in_flight.items():
-            slots = self.instance.slots[n][self.frozen.allocation[n]]
+            slots = min(len(intervals), self.instance.slots[n][self.frozen.allocation[n]])
             self.model.add_cumulative(intervals, [1] * len(intervals), slots)
 
     def _add_no_collision(self) -> None:
@@ -379,7 +388,7 @@ class ExactModel:
         overhead = self.instance.overhead
         for n, reach in self._reaches.items():
             stage = self.frozen.allocation[n]
-            slots = self.instance.slots[n][stage]
+            slots = min(len(self.walks), self.instance.slots[n][stage])
             held = cp_model.LinearExpr.weighted_sum(reach.taken, [each + overhead for each in reach.held])
             around = reach.around * reach.used
             if stage == 0:
@@ -423,21 +432,39 @@ class ExactModel:
             if n in literals
         ]
 
-    def scheduled(self, solver: cp_model.CpSolver) -> Scheduled:
-        """The schedule of a solution: its paths and orders, replayed, which may end earlier than it does."""
+    def scheduled(self, solver: cp_model.CpSolver) -> Scheduled | None:
+        """The schedule of a solution: its paths and orders, replayed, which may end earlier than it does.
+
+        None if there is none. The model speaks of times, a schedule of orders: actions without duration may
+        pass through one slot at one moment in a circle, for which there is no order.
+        """
         paths = tuple(
             next(each.path for literal, each in _options(walk) if solver.boolean_value(literal))
             for walk in self.walks
         )
         routes = Routes(self.frozen.allocation, paths)
         actions = Actions.of(self.instance, routes)
-        begins = [solver.value(start) for walk in self.walks for start in walk.start]
-        # Actions without duration come before what else begins then, and after those they depend on.
-        times = [(begin, begin + actions.duration[a], a % self._per, a) for a, begin in enumerate(begins)]
+        begin = [solver.value(start) for walk in self.walks for start in walk.start]
+        end = [first + length for first, length in zip(begin, actions.duration, strict=True)]
         order: list[list[int]] = [[] for _ in self.instance.node_ids]
-        for *_, action in sorted(times):
+        for action in sorted(range(len(begin)), key=lambda a: (begin[a], end[a], self._turn(a, begin), a)):
             order[actions.node[action]].append(action)
-        return Scheduled.of(self.instance, Plan(routes, tuple(map(tuple, order))), actions, self._rings)
+        try:
+            plan = Plan(routes, tuple(map(tuple, order)))
+            scheduled = Scheduled.of(self.instance, plan, actions, self._rings)
+        except Deadlock:
+            return None
+        return scheduled if scheduled.keeps_slots(self.instance) else None
+
+    def _turn(self, action: int, begin: Sequence[int]) -> tuple[bool, int]:
+        """The turn of an action without duration among those of the same moment.
+
+        First what frees a slot that was taken earlier, then along the microbatches' ways.
+        """
+        position = action % self._per
+        forward = action - position + self._per - 1 - position
+        frees = position > self.instance.path_length and begin[forward] < begin[action]
+        return not frees, position
 
 
 def _options(walk: Walk) -> Iterator[tuple[Variable, Itinerary]]:

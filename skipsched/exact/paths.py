@@ -67,6 +67,9 @@ def cheapest_paths(
         If the clock runs out.
     """
     orders, trip = instance.orders, instance.round_trip
+    # Where there is no way home at once the path may yet lead to one.
+    farthest = max(trip[data_node])
+    home = [farthest if cost == NO_LINK else cost for cost in trip[data_node]]
     looked_at = max(_FEWEST_LOOKED_AT, most // _BEGINNINGS_PER_NODE)
     nearest = _nearest(instance, members, looked_at)
     complete = all(len(nodes) <= looked_at for nodes in members[1:])
@@ -85,8 +88,7 @@ def cheapest_paths(
                 extended.setdefault(after, []).extend(ways)
         for beginnings in extended.values():
             if len(beginnings) > most:
-                home = trip[data_node]
-                beginnings.sort(key=lambda path: (path.cost + max(0, home[path.nodes[-1]]), path.nodes))
+                beginnings.sort(key=lambda path: (path.cost + home[path.nodes[-1]], path.nodes))
                 del beginnings[most:]
                 complete = False
         begun = extended

@@ -50,12 +50,15 @@ class _Case:
         Proved: none of its schedules has a smaller iteration time.
     stride
         Which part of the way from the bound to the best schedule the next question goes.
+    paths
+        All paths of each microbatch, once they have been asked for.
     """
 
     allocation: tuple[int, ...]
     rings: Sequence[Ring]
     bound: int
     stride: Fraction = Fraction(1)
+    paths: Sequence[Sequence[Path]] | None = None
 
 
 class Proof:
@@ -77,7 +80,7 @@ class Proof:
         self.rounds = 0
         self._open: list[_Case] = []
         self._waiting: list[_Case] = []  # for this round, the next one last
-        allocations = few_allocations(instance, _MOST_ALLOCATIONS)
+        allocations = few_allocations(instance, _MOST_ALLOCATIONS, clock)
         if allocations is None:
             raise TooLarge
         self._unseen = allocations
@@ -148,19 +151,26 @@ class Proof:
         instance = self._instance
         for allocation in allocations:
             members = members_of(allocation, instance.stages)
-            rings = rings_of(instance, members, self._clock)
+            rings = rings_of(instance, members, self._clock, exact=True)
             if rings is not None and any(instance.microbatches[d] for d in members[0]):
                 self._clock.spend(_STEPS_PER_BOUND)
-                bound = best_bound(instance.restricted_to(allocation))
+                bound = best_bound(instance.restricted_to(allocation), self._clock)
                 self._open.append(_Case(allocation, rings, bound.value))
 
     def _question(self, case: _Case, within: int) -> Question:
+        if case.paths is None:
+            case.paths = self._paths(case.allocation)
+        frozen = Frozen(case.allocation, case.paths, within)
+        return Question(self._instance, frozen, case.rings, Goal.DECIDE)
+
+    def _paths(self, allocation: tuple[int, ...]) -> Sequence[Sequence[Path]]:
+        """All paths of each microbatch."""
         instance = self._instance
-        members = members_of(case.allocation, instance.stages)
+        members = members_of(allocation, instance.stages)
         paths: list[Sequence[Path]] = []
         for d in members[0]:
             choices = cheapest_paths(instance, members, d, _MOST_PATHS, self._clock)
             if not choices.complete:
                 raise TooLarge
             paths += [choices.paths] * instance.microbatches[d]
-        return Question(instance, Frozen(case.allocation, paths, within), case.rings, Goal.DECIDE)
+        return paths

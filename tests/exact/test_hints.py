@@ -154,7 +154,9 @@ def answered(model: ExactModel, effort: float = LITTLE) -> Scheduled:
     """What CP-SAT makes of a hint with hardly more effort than looking at it."""
     ((status, solver),) = run_all([model.model], no_limit(), effort=effort)
     assert status in ("OPTIMAL", "FEASIBLE")
-    return model.scheduled(solver)
+    found = model.scheduled(solver)
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize("goal", [Goal.ITERATION, Goal.SMOOTH])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import brute_force
 import pytest
 from exact_cases import bundled, constructed, dispatched, random_schedule
-from solver_cases import no_limit, optimum, random_case, tiny
+from solver_cases import cheapest_ring, no_limit, optimum, random_case, tiny, topology
 
 import skipsched
 from skipsched import Schedule
@@ -15,6 +16,7 @@ from skipsched.clock import TooLarge
 from skipsched.exact import prove
 from skipsched.exact.prove import Proof
 from skipsched.instance import Instance
+from skipsched.rings import best_ring, exact_ring
 from skipsched.routes.find import routes_for
 from skipsched.schedule.document import Provenance, document_of
 from skipsched.scheduled import Scheduled
@@ -178,7 +180,8 @@ def test_the_proof_ends_where_paths_are_too_many(monkeypatch: pytest.MonkeyPatch
     proof = Proof(tables, no_limit(), 1)
     assert proof.bound(best) < best.objective.iteration_time
     with pytest.raises(TooLarge):
-        proof.step(best, best.objective.iteration_time)
+        for _ in range(10):
+            proof.step(best, best.objective.iteration_time)
 
 
 def test_equal_questions_get_equal_answers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,3 +199,70 @@ def test_equal_questions_get_equal_answers(monkeypatch: pytest.MonkeyPatch) -> N
         return noted
 
     assert trace() == trace()
+
+
+def test_a_ring_that_is_only_good_refutes_nothing() -> None:
+    # Nine nodes pass gradients around: beyond the size for which every ring is looked at. Links are drawn so
+    # that a good ring is not the best one.
+    rng = Random(3)
+    names = "bcdefghij"
+    links = [f"{a}>{b}" for a in names for b in names if a != b]
+    loaded = topology(
+        "a stage=0, " + ", ".join(f"{name} stage=1" for name in names),
+        "1 9",
+        workload="gradient=1 MB, microbatches=2",
+        links=" ".join([*links, *(f"a{name}" for name in names)]),
+    )
+    rows = {
+        ends: replace(link, bandwidth=link.bandwidth * rng.choice((1, 2, 5, 20)))
+        for ends, link in loaded.network.rows.items()
+    }
+    loaded = replace(loaded, network=replace(loaded.network, rows=rows))
+    tables = Instance.of(loaded)
+    members = list(range(1, 10))
+    good, exact = best_ring(tables, 1, members), exact_ring(tables, 1, members, no_limit())
+    assert good is not None
+    assert exact is not None
+    assert exact.allreduce == cheapest_ring(tables, 1, members)
+    assert exact.allreduce < good.allreduce
+    proof = Proof(tables, no_limit(), 1)
+    best = constructed(tables)
+    for _ in range(20):
+        best = proof.step(best, best.objective.iteration_time) or best
+        assert proof.bound(best) <= best.objective.iteration_time
+    assert proof.bound(best) == best.objective.iteration_time
+    assert best.rings[1].allreduce == exact.allreduce
+
+
+def test_actions_without_duration_keep_the_slots() -> None:
+    # All but d forward and go back in less than half a microsecond.
+    quick = ", ".join(f"{name} layer_time=0.1us" for name in "abc")
+    for count in (2, 3, 4):
+        loaded = topology(
+            f"{quick}, d layer_time=30ms",
+            "1 1 1 1",
+            workload=f"microbatches={count}, backward_ratio=1",
+            rules="path_length=3",
+        )
+        result = skipsched.solve(loaded, deterministic=True, time_limit=3)
+        assert result.schedule is not None
+        assert skipsched.validate(result.schedule) == []
+        if count < 4:
+            found: int = result.schedule.document["iteration_time"]
+            best = optimum(Instance.of(loaded), found + 1)
+            assert result.lower_bound is not None
+            assert result.lower_bound <= best <= found
+
+
+def test_huge_figures_are_solved_or_left_to_others() -> None:
+    loaded = topology(
+        "a layer_time=9000s memory=1000000000, b layer_time=20000s memory=1000000000, c layer_time=700s",
+        "1 1 1",
+        workload="microbatches=4",
+    )
+    result = skipsched.solve(loaded, deterministic=True, time_limit=2)
+    assert result.schedule is not None
+    loaded = topology("a layer_time=1000000s, b layer_time=1000000s", "1 1", workload="microbatches=40")
+    result = skipsched.solve(loaded, deterministic=True, time_limit=2)
+    assert result.schedule is not None
+    assert skipsched.validate(result.schedule) == []
