@@ -77,6 +77,15 @@ def test_check_and_solve_give_the_same_cause() -> None:
     assert call("check", "-", stdin=INFEASIBLE).out.endswith(said)
 
 
+def test_the_search_for_a_change_has_a_budget_and_its_end_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skipsched_cli.check._EXPLAIN_WITHIN", 0.0)
+    ran = call("check", "-", stdin=INFEASIBLE)
+    assert ran.code == 1
+    assert ran.out.endswith("\nno change found within the limits\n")
+    cause = json.loads(call("check", "-", "--json", stdin=INFEASIBLE).out)["cause"]
+    assert (cause["changes"], cause["searched"]) == ([], False)
+
+
 def test_warnings_are_told_and_strict_makes_them_errors() -> None:
     ran = call("check", "-", stdin=STRANGE_LINK)
     assert ran.code == 0

@@ -10,7 +10,7 @@ from solver_cases import no_limit, topology
 
 import skipsched
 from skipsched.clock import Clock, OutOfTime
-from skipsched.conflict import Cause, Change, Kind, explain, shrink
+from skipsched.conflict import Cause, Change, Kind, explain, repair, shrink
 from skipsched.conflict.decide import feasible
 from skipsched.conflict.nearest import readable_size
 from skipsched.conflict.relax import Problem
@@ -375,7 +375,7 @@ class TestLimits:
         assert not cause.irreducible
         assert "some of them may be innocent: not all could be tried without" in cause.message
         assert {"link", "swap", "allocation"} <= set(cause.rules)
-        assert cause.changes == ()
+        assert (cause.changes, cause.searched) == ((), False)
 
     @pytest.mark.parametrize("work", [1e-4, 1e-3, 1e-2])
     def test_whatever_time_there_is(self, work: float) -> None:
@@ -383,6 +383,17 @@ class TestLimits:
             cause = explain(loaded, Clock(work, deterministic=True), 1)
             assert cause.message
             assert cause.members
+
+    def test_choices_that_end_before_the_search_does(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        loaded = CONFLICTS["swaps and links"][0]
+        assert explain(loaded, no_limit(), 1).searched
+        monkeypatch.setattr(repair, "_CHOICES", 1)
+        cause = explain(loaded, no_limit(), 1)
+        # What needs no proof of being the smallest does all the same.
+        assert cause.irreducible
+        assert cause.changes
+        assert not cause.searched
+        assert find_routes(Instance.of(changed(loaded, cause)), no_limit(), 1)
 
     def test_two_hundred_pins_do_not_cost_two_hundred_proofs(self, monkeypatch: pytest.MonkeyPatch) -> None:
         asked = 0
