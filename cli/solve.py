@@ -11,7 +11,14 @@ from skipsched.topology.load import load_topology
 from skipsched_cli import exit_codes
 from skipsched_cli.console import Talk, print_diagnostics, seconds, told_cause
 from skipsched_cli.main import STARTED
-from skipsched_cli.options import Finite, refuse_unwritable, talk_of, talk_options, topology_argument
+from skipsched_cli.options import (
+    Finite,
+    refuse_overwriting,
+    refuse_unwritable,
+    talk_of,
+    talk_options,
+    topology_argument,
+)
 from skipsched_cli.signals import stopping
 
 #: The largest seed, which fits whatever will take it.
@@ -83,6 +90,7 @@ def command(
     """Find a schedule for TOPOLOGY: a file, - for stdin, or the name of a shipped instance."""
     talk = talk_of(quiet, verbose)
     refuse_unwritable(output)
+    refuse_overwriting(output, topology)
     if [topology, hint, allocation_from].count("-") > 1:
         raise click.UsageError("only one file can be read from stdin")
     clock = Clock(time_limit, deterministic, STARTED)

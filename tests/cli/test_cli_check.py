@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from check_cases import TINY, changed, tiny
 from cli_cases import INFEASIBLE, STRANGE_LINK, WRONG, call
+from solver_cases import topology
 
 from skipsched.topology.shipped import shipped_names
 
@@ -41,6 +42,16 @@ def test_the_report_of_tiny_as_json() -> None:
     assert report["actions"] == {"least": 15, "most": 15}
     assert report["stage_summaries"][0]["forward"] == {"least": 1_000_000, "most": 2_000_000}
     assert re.fullmatch("[0-9a-f]{64}", report["sha256"])
+
+
+def test_no_figures_of_an_iteration_where_too_few_nodes_hold_the_first_stage() -> None:
+    model = "model={hidden_size: 64, sequence_length: 64, vocab_size: 1000, dtype: float32}"
+    text = json.dumps(topology("a memory=2MiB, b memory=2MiB", "1 1", workload=model).document)
+    ran = call("check", "-", stdin=text)
+    assert ran.code == 1
+    assert "\n- microbatches, - actions per iteration\n" in ran.out
+    report = json.loads(call("check", "-", "--json", stdin=text).out)
+    assert (report["microbatches"], report["actions"]) == (None, None)
 
 
 def test_memory_in_bytes_is_derived_stage_by_stage() -> None:
