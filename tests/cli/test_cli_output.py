@@ -43,10 +43,10 @@ def test_the_topology_is_never_overwritten(name: str, tmp_path: Path) -> None:
         target.symlink_to(source)
     elif name == "hard link":
         target.hardlink_to(source)
-    for arguments in ([source, "-o", target], [target, "-o", source]):
-        ran = call("solve", *arguments)
+    for topology, output in ((source, target), (target, source)):
+        ran = call("solve", topology, "-o", output)
         assert (ran.code, ran.out) == (2, "")
-        assert f"schedule at {arguments[2]} would overwrite the topology {arguments[0]}\n" in ran.err
+        assert f"schedule at {output} would overwrite the topology {topology}\n" in ran.err
     assert source.read_text() == TINY
 
 
