@@ -34,12 +34,15 @@ class Step:
         for sizes, 1 for a pin, a memory and each link.
     switched_off
         Whether a rule is switched off altogether.
+    nearest
+        Whether it is proved that no way of its kind is nearer.
     """
 
     changes: tuple[Change, ...]
     fields: int
     distance: int
     switched_off: bool = False
+    nearest: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +186,13 @@ def _sizes(wish: Wish) -> Iterator[Step]:
     from skipsched.conflict.soft import NearestSizes
 
     problem = Relaxations(wish.topology).without([*wish.left, wish.member.key])
-    found = [NearestSizes(case, given, wish.clock, problem.free).sizes() for case in problem.cases()]
+    found, nearest = [], True
+    for case in problem.cases():
+        model = NearestSizes(case, given, wish.clock, problem.free)
+        found.append(model.sizes())
+        nearest &= found[-1] is None or model.proved
     for moved, sizes in sorted(option for option in found if option is not None):
-        yield Step((wish.change([str(size) for size in sizes]),), 1, moved)
+        yield Step((wish.change([str(size) for size in sizes]),), 1, moved, nearest=nearest)
 
 
 def _links(wish: Wish) -> Iterator[Step]:
@@ -194,7 +201,11 @@ def _links(wish: Wish) -> Iterator[Step]:
 
     topology = wish.topology
     problem = Relaxations(topology).without(wish.left)
-    found = [FewestLinks(case, wish.clock, problem.free).pairs() for case in problem.cases()]
+    found, nearest = [], True
+    for case in problem.cases():
+        model = FewestLinks(case, wish.clock, problem.free)
+        found.append(model.pairs())
+        nearest &= found[-1] is None or model.proved
     pairs = min((option for option in found if option is not None), key=len, default=[])
     rows = value_at(topology.document, "network.links") or []
     written = _by_ends(rows)
@@ -210,7 +221,7 @@ def _links(wish: Wish) -> Iterator[Step]:
         where = f"network.links[{len(rows) + len(changes)}]"
         changes.append(Change(where, None, row, "one more row, with figures for example"))
     if changes:
-        yield Step(tuple(changes), len(changes), len(changes))
+        yield Step(tuple(changes), len(changes), len(changes), nearest=nearest)
 
 
 def _by_ends(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:

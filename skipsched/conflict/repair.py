@@ -175,6 +175,7 @@ class Repairs:
                     break
             else:
                 return None
+            self.complete &= step.nearest
             topology = changed
             changes += step.changes
             fields += step.fields

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from conflict_cases import assert_explained, changed
@@ -14,7 +15,9 @@ from skipsched.conflict import Cause, Change, Kind, explain, repair, shrink
 from skipsched.conflict.decide import feasible
 from skipsched.conflict.nearest import readable_size
 from skipsched.conflict.relax import Problem
+from skipsched.cp_sat import Outcome, run
 from skipsched.instance import Instance
+from skipsched.routes import model
 from skipsched.routes.find import Infeasible, find_routes
 from skipsched.text.quantities import SIZE, quantity
 from skipsched.topology.model import Topology
@@ -423,6 +426,18 @@ class TestLimits:
             cause = explain(loaded, Clock(work, deterministic=True), 1)
             assert cause.message
             assert cause.members
+
+    def test_links_that_are_not_proved_to_be_the_fewest(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def unproved(*arguments: Any, **options: Any) -> Outcome:
+            status, solver = run(*arguments, **options)
+            return ("FEASIBLE" if status == "OPTIMAL" else status), solver
+
+        loaded = topology("a, b, c", "1 1 1", links="b>a cb ca", rules="even_stages=false")
+        assert explain(loaded, no_limit(), 1).searched
+        monkeypatch.setattr(model, "run", unproved)
+        cause = explain(loaded, no_limit(), 1)
+        assert not cause.searched
+        assert find_routes(Instance.of(changed(loaded, cause)), no_limit(), 1)
 
     def test_choices_that_end_before_the_search_does(self, monkeypatch: pytest.MonkeyPatch) -> None:
         loaded = CONFLICTS["swaps and links"][0]
