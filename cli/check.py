@@ -13,10 +13,12 @@ from skipsched.text.words import counted
 from skipsched_cli import exit_codes
 from skipsched_cli.console import print_diagnostics, seconds, told_cause
 from skipsched_cli.options import talk_of, talk_options, topology_argument
+from skipsched_cli.signals import stopping
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from skipsched.clock import Clock
     from skipsched.conflict import Cause
     from skipsched.instance import Instance
     from skipsched.summary import Range, StageSummary, Summary
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Seconds that deciding feasibility may take; nearly always it takes none.
 _DECIDE_WITHIN = 60.0
+#: Seconds that finding out why not, and what would help, may take on top.
+_EXPLAIN_WITHIN = 15.0
 
 _EPILOG = """\b
 Examples:
@@ -31,7 +35,9 @@ Examples:
   skipsched check geo-20 --json | jq .feasible
   skipsched check topology.yaml --strict && echo ready
 
-Exit codes: 0 feasible, 1 infeasible, 2 bad input, 3 feasibility could not be decided.
+Exit codes: 0 feasible, 1 infeasible, 2 bad input, 3 feasibility could not be decided,
+130 interrupted before it was decided; once infeasibility is proved, Ctrl-C and SIGTERM end the search for the
+cause, and what is known of it is printed.
 """
 
 
@@ -42,6 +48,7 @@ Exit codes: 0 feasible, 1 infeasible, 2 bad input, 3 feasibility could not be de
 @talk_options
 def command(topology: str, strict: bool, as_json: bool, quiet: bool, verbose: bool) -> int:
     """Read TOPOLOGY and report: errors, derived numbers, whether it is feasible and why not."""
+    from skipsched.clock import Clock
     from skipsched.instance import Instance
     from skipsched.summary import summarise
     from skipsched.text.diagnostics import InputError
@@ -55,7 +62,12 @@ def command(topology: str, strict: bool, as_json: bool, quiet: bool, verbose: bo
         print_diagnostics(loaded.warnings)
     instance = Instance.of(loaded)
     summary = summarise(loaded, instance)
-    feasible, cause = _decide(loaded, instance)
+    clock = Clock(_DECIDE_WITHIN)
+    with stopping(clock):
+        feasible, cause = _decide(loaded, instance, clock)
+    if feasible is None and clock.stopped:
+        click.echo("interrupted before it was decided whether it is feasible", err=True)
+        return exit_codes.INTERRUPTED
     if as_json:
         click.echo(json.dumps(_machine(loaded, summary, feasible, cause), ensure_ascii=False, indent=1))
     else:
@@ -64,17 +76,18 @@ def command(topology: str, strict: bool, as_json: bool, quiet: bool, verbose: bo
     return {True: exit_codes.YES, False: exit_codes.NO, None: exit_codes.NOTHING_FOUND}[feasible]
 
 
-def _decide(topology: Topology, instance: Instance) -> tuple[bool | None, Cause | None]:
+def _decide(topology: Topology, instance: Instance, clock: Clock) -> tuple[bool | None, Cause | None]:
     """Whether the topology is feasible, None if that could not be decided, and why not."""
-    from skipsched.clock import Clock, OutOfTime
+    from skipsched.clock import OutOfTime
     from skipsched.routes.find import Infeasible, find_routes
 
-    clock = Clock(_DECIDE_WITHIN)
     try:
         find_routes(instance, clock, workers=1)
     except Infeasible:
         from skipsched.conflict import explain
 
+        # A budget of its own: a proof that took long says nothing of how long this may take, nor a short one.
+        clock.limit = clock.spent() + _EXPLAIN_WITHIN
         return False, explain(topology, clock, workers=1)
     except OutOfTime:
         return None, None
@@ -119,6 +132,7 @@ def _machine_cause(cause: Cause) -> dict[str, Any]:
         "members": members,
         "irreducible": cause.irreducible,
         "changes": [asdict(change) for change in cause.changes],
+        "searched": cause.searched,
     }
 
 

@@ -54,6 +54,9 @@ def told_cause(cause: Cause) -> str:
     for i, change in enumerate(cause.changes[:_MOST_TOLD]):
         lines.append(f"{'change' if i == 0 else '   and'}: {change.says}")
     lines += _more(len(cause.changes))
+    if not cause.searched:
+        found = "this is the smallest change found within the limits, there may be a smaller one"
+        lines.append(found if cause.changes else "no change found within the limits")
     return "\n".join(map(printable, lines))
 
 

@@ -78,6 +78,25 @@ def talk_of(quiet: bool, verbose: bool) -> Talk:
     return Talk(quiet, verbose)
 
 
+def refuse_overwriting(output: str, topology: str) -> None:
+    """Refuse an output that would replace the topology it is made from, under whatever name.
+
+    Raises
+    ------
+    click.UsageError
+        If both are the same file.
+    """
+    if "-" in (output, topology):
+        return
+    try:
+        same = Path(output).samefile(topology)
+    except (OSError, ValueError):
+        return  # one of them is not there: nothing is replaced
+    # What is written to a pipe or a device replaces nothing.
+    if same and Path(output).is_file():
+        raise click.UsageError(f"the schedule at {output} would overwrite the topology {topology}")
+
+
 def refuse_unwritable(path: str) -> None:
     """Refuse an output path before the work is done, not after.
 

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
-
 import click
 
 from skipsched.clock import Clock
@@ -16,7 +11,15 @@ from skipsched.topology.load import load_topology
 from skipsched_cli import exit_codes
 from skipsched_cli.console import Talk, print_diagnostics, seconds, told_cause
 from skipsched_cli.main import STARTED
-from skipsched_cli.options import Finite, refuse_unwritable, talk_of, talk_options, topology_argument
+from skipsched_cli.options import (
+    Finite,
+    refuse_overwriting,
+    refuse_unwritable,
+    talk_of,
+    talk_options,
+    topology_argument,
+)
+from skipsched_cli.signals import stopping
 
 #: The largest seed, which fits whatever will take it.
 MOST_SEED = 2**31 - 1
@@ -87,6 +90,7 @@ def command(
     """Find a schedule for TOPOLOGY: a file, - for stdin, or the name of a shipped instance."""
     talk = talk_of(quiet, verbose)
     refuse_unwritable(output)
+    refuse_overwriting(output, topology)
     if [topology, hint, allocation_from].count("-") > 1:
         raise click.UsageError("only one file can be read from stdin")
     clock = Clock(time_limit, deterministic, STARTED)
@@ -100,7 +104,7 @@ def command(
         hint=Schedule.read(hint) if hint is not None else None,
         allocation_from=Schedule.read(allocation_from) if allocation_from is not None else None,
     )
-    with _stopping(clock):
+    with stopping(clock):
         try:
             with talk.live(clock.remaining) as progress:
                 result = run_solver(loaded, options, clock, progress)
@@ -119,25 +123,6 @@ def command(
     if result.cause is not None:
         return exit_codes.NO
     return exit_codes.INTERRUPTED if result.stop_reason == "interrupted" else exit_codes.NOTHING_FOUND
-
-
-@contextmanager
-def _stopping(clock: Clock) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the search instead of the process; the second one ends the process."""
-
-    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        if clock.stopped:
-            raise KeyboardInterrupt
-        clock.stop()
-
-    # A lost connection is no reason to lose the schedule; not every system has that signal.
-    numbers = [signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGHUP", None)])]
-    before = {number: signal.signal(number, stop) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _close(talk: Talk, result: Result, clock: Clock) -> None:

@@ -63,9 +63,10 @@ class Summary:
     stage_orders
         How many orders of stages the rules allow a path; None beyond `MOST_ORDERS`.
     microbatches
-        How many one iteration trains; a range where data nodes that emit differently may be chosen.
+        How many one iteration trains; a range where data nodes that emit differently may be chosen. None if
+        too few nodes may hold the first stage.
     actions
-        The actions of one iteration.
+        The actions of one iteration; None likewise.
     transfer
         Microseconds of one transfer over the links there are; None if there are none.
     missing_links
@@ -81,8 +82,8 @@ class Summary:
     data_nodes: int
     path_length: int
     stage_orders: int | None
-    microbatches: Range
-    actions: Range
+    microbatches: Range | None
+    actions: Range | None
     transfer: Range | None
     missing_links: int
     stage_summaries: tuple[StageSummary, ...]
@@ -100,7 +101,9 @@ def summarise(topology: Topology, instance: Instance) -> Summary:
     emitted = sorted(
         w for w, stages in zip(instance.microbatches, instance.allowed, strict=True) if 0 in stages
     )
-    fewest, most = sum(emitted[: instance.data_nodes]), sum(emitted[-instance.data_nodes :])
+    totals: list[int] = []
+    if len(emitted) >= instance.data_nodes:
+        totals = [sum(emitted[: instance.data_nodes]), sum(emitted[-instance.data_nodes :])]
     per_microbatch = 2 * instance.path_length + 1
     orders = instance.orders.count()
     return Summary(
@@ -109,8 +112,8 @@ def summarise(topology: Topology, instance: Instance) -> Summary:
         data_nodes=instance.data_nodes,
         path_length=instance.path_length,
         stage_orders=orders if orders <= MOST_ORDERS else None,
-        microbatches=Range(fewest, most),
-        actions=Range(fewest * per_microbatch, most * per_microbatch),
+        microbatches=Range.of(totals),
+        actions=Range.of([total * per_microbatch for total in totals]),
         transfer=Range.of(present),
         missing_links=len(links) - len(present),
         stage_summaries=tuple(_stage(topology, instance, k) for k in range(instance.stages)),

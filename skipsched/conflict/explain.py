@@ -32,9 +32,11 @@ class Cause:
         the proof: the members conflict, but some of them may be innocent.
     changes
         The smallest change that makes the topology feasible: the fewest fields (each new link is one), then
-        the fewest rules switched off, then new values nearest to the old ones. If the limits end the search
-        it is the smallest found so far. Empty if there is none, or if it is an allocation to be kept that
-        stands against a feasible topology.
+        the fewest rules switched off, then new values nearest to the old ones. Empty if none is found, or if
+        it is an allocation to be kept that stands against a feasible topology.
+    searched
+        Whether the search for that change came to its end. If not, the limits ended it: the change is the
+        smallest found so far, and if it is empty there may be one all the same.
     """
 
     rules: tuple[str, ...]
@@ -42,6 +44,7 @@ class Cause:
     members: tuple[Member, ...]
     irreducible: bool
     changes: tuple[Change, ...]
+    searched: bool
 
 
 def explain(topology: Topology, clock: Clock, workers: int, allocation: Sequence[int] | None = None) -> Cause:
@@ -62,13 +65,16 @@ def explain(topology: Topology, clock: Clock, workers: int, allocation: Sequence
     members = conflicts.shrink(every)
     irreducible = conflicts.certain
     changes: tuple[Change, ...] = ()
+    searched = True
     if not any(member.kind is Kind.GIVEN for member in members):
         # The topology is infeasible by itself, whatever allocation was to be kept.
         without = [member for member in every if member.kind is not Kind.GIVEN]
-        changes = Repairs(topology, without, conflicts, clock, workers).smallest(members)
+        repairs = Repairs(topology, without, conflicts, clock, workers)
+        changes = repairs.smallest(members)
+        searched = repairs.complete
     alone = relaxations.without({member.key for member in every if member not in members})
     message = told(members, alone, relaxations.instance)
     if not irreducible:
         message += " (some of them may be innocent: not all could be tried without)"
     rules = tuple(dict.fromkeys(member.rule for member in members))
-    return Cause(rules, message, members, irreducible, changes)
+    return Cause(rules, message, members, irreducible, changes, searched)

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any
 
 from skipsched.conflict.change import value_at
-from skipsched.instance import Instance
+from skipsched.instance import NO_LINK, Instance
 from skipsched.text.source import Mark
 from skipsched.topology.model import Topology
 
@@ -215,14 +215,35 @@ def stages_named(stages: Sequence[int]) -> str:
 
 
 def _missing(instance: Instance, most: int = 4) -> tuple[str, str]:
-    """How many pairs have no link, and the first of them."""
-    nodes = range(instance.nodes)
-    pairs = [(a, b) for a in nodes for b in nodes if a < b and not instance.linked(a, b)]
-    named = ", ".join(f"{instance.node_ids[a]} and {instance.node_ids[b]}" for a, b in pairs[:most])
+    """How many pairs have no link, or one direction of it, and the first of them, the latter before all."""
+    nodes, names = range(instance.nodes), instance.node_ids
+    halves = one_way(instance)
+    apart = [
+        (a, b)
+        for a in nodes
+        for b in nodes
+        if a < b and instance.transfer[a][b] == instance.transfer[b][a] == NO_LINK
+    ]
+    pairs = [f"only from {names[a]} to {names[b]}" for a, b in halves]
+    pairs += [f"{names[a]} and {names[b]}" for a, b in apart]
+    named = ", ".join(pairs[:most])
     more = f", {len(pairs) - most} more" if len(pairs) > most else ""
     of = instance.nodes * (instance.nodes - 1) // 2
     lacking = "has no link" if len(pairs) == 1 else "have no link"
+    if halves:
+        lacking = "is not linked both ways" if len(pairs) == 1 else "are not linked both ways"
     return f"{len(pairs)} of {of} pairs of nodes {lacking}", f"{named}{more}"
+
+
+def one_way(instance: Instance) -> list[tuple[int, int]]:
+    """The pairs of nodes with a link from the first to the second and none back, which serves no path."""
+    nodes, transfer = range(instance.nodes), instance.transfer
+    return [
+        (a, b)
+        for a in nodes
+        for b in nodes
+        if a != b and transfer[a][b] != NO_LINK and transfer[b][a] == NO_LINK
+    ]
 
 
 def _text(value: Any) -> str:

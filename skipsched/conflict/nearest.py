@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 from skipsched.clock import Clock
@@ -12,7 +13,7 @@ from skipsched.conflict.change import Change, value_at
 from skipsched.conflict.member import Key, Kind, Member
 from skipsched.conflict.relax import Relaxations, most_microbatches
 from skipsched.topology import derive
-from skipsched.topology.model import Topology
+from skipsched.topology.model import Node, Topology
 
 #: Figures of a link that is added: only that there is one bears on feasibility.
 _EXAMPLE = {"latency": "50 ms", "bandwidth": "100 Mbit/s"}
@@ -33,12 +34,15 @@ class Step:
         for sizes, 1 for a pin, a memory and each link.
     switched_off
         Whether a rule is switched off altogether.
+    nearest
+        Whether it is proved that no way of its kind is nearer.
     """
 
     changes: tuple[Change, ...]
     fields: int
     distance: int
     switched_off: bool = False
+    nearest: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +186,13 @@ def _sizes(wish: Wish) -> Iterator[Step]:
     from skipsched.conflict.soft import NearestSizes
 
     problem = Relaxations(wish.topology).without([*wish.left, wish.member.key])
-    found = [NearestSizes(case, given, wish.clock, problem.free).sizes() for case in problem.cases()]
+    found, nearest = [], True
+    for case in problem.cases():
+        model = NearestSizes(case, given, wish.clock, problem.free)
+        found.append(model.sizes())
+        nearest &= found[-1] is None or model.proved
     for moved, sizes in sorted(option for option in found if option is not None):
-        yield Step((wish.change([str(size) for size in sizes]),), 1, moved)
+        yield Step((wish.change([str(size) for size in sizes]),), 1, moved, nearest=nearest)
 
 
 def _links(wish: Wish) -> Iterator[Step]:
@@ -193,22 +201,47 @@ def _links(wish: Wish) -> Iterator[Step]:
 
     topology = wish.topology
     problem = Relaxations(topology).without(wish.left)
-    found = [FewestLinks(case, wish.clock, problem.free).pairs() for case in problem.cases()]
+    found, nearest = [], True
+    for case in problem.cases():
+        model = FewestLinks(case, wish.clock, problem.free)
+        found.append(model.pairs())
+        nearest &= found[-1] is None or model.proved
     pairs = min((option for option in found if option is not None), key=len, default=[])
     rows = value_at(topology.document, "network.links") or []
-    figures = next(({key: row[key] for key in _EXAMPLE} for row in rows), _EXAMPLE)
+    written = _by_ends(rows)
+    figures = next(iter(written.values()), _EXAMPLE)
     changes: list[Change] = []
     for a, b in pairs:
         here, there = topology.nodes[a], topology.nodes[b]
-        ends: dict[str, Any] = {"between": [here.id, there.id]}
-        if topology.network.link(here, there) is not None:
-            ends = {"from": there.id, "to": here.id}
-        elif topology.network.link(there, here) is not None:
-            ends = {"from": here.id, "to": there.id}
+        row: dict[str, Any] = {"between": [here.id, there.id], **figures}
+        if (known := _figures(written, here, there)) is not None:
+            row = {"from": there.id, "to": here.id, **known}
+        elif (known := _figures(written, there, here)) is not None:
+            row = {"from": here.id, "to": there.id, **known}
         where = f"network.links[{len(rows) + len(changes)}]"
-        changes.append(Change(where, None, ends | figures, "one more row, with figures for example"))
+        changes.append(Change(where, None, row, "one more row, with figures for example"))
     if changes:
-        yield Step(tuple(changes), len(changes), len(changes))
+        yield Step(tuple(changes), len(changes), len(changes), nearest=nearest)
+
+
+def _by_ends(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+    """The figures of each direction as its row writes them."""
+    figures = {}
+    for row in rows:
+        ends = row.get("between") or (row["from"], row["to"])
+        written = {key: row[key] for key in _EXAMPLE}
+        figures[ends[0], ends[1]] = written
+        if "between" in row:
+            figures[ends[1], ends[0]] = written
+    return figures
+
+
+def _figures(
+    written: Mapping[tuple[str, str], dict[str, Any]], source: Node, target: Node
+) -> dict[str, Any] | None:
+    """The figures of the most specific row from one node to another; None if there is none."""
+    ends = product((source.id, source.location), (target.id, target.location))
+    return next((written[a, b] for a, b in ends if a and b and (a, b) in written), None)
 
 
 #: The kinds that a change may concern, those to be changed rather than others first: what costs nothing but

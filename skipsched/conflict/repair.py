@@ -68,6 +68,8 @@ class Repairs:
         self._workers = workers
         self._known: list[tuple[Member, ...]] = []
         self._found: list[Repair] = []
+        #: Whether the latest search came to its end: no limit left anything untried.
+        self.complete = True
 
     def smallest(self, conflict: tuple[Member, ...]) -> tuple[Change, ...]:
         """The smallest repair, from a first conflict on.
@@ -80,11 +82,12 @@ class Repairs:
             is none.
         """
         self._known = [conflict]
+        self.complete = True
         try:
             if not self._best_first() and not self._found:
                 self._greedy()
         except OutOfTime:
-            pass  # what is found is known to work
+            self.complete = False  # what is found is known to work
         best = min(self._found, key=lambda repair: repair.size, default=None)
         return best.changes if best is not None else ()
 
@@ -101,6 +104,7 @@ class Repairs:
             try:
                 conflict = self._left_whole(chosen)
             except TooLarge:
+                self.complete = False
                 continue
             if conflict is None:
                 repair = self._valued(chosen)
@@ -112,6 +116,7 @@ class Repairs:
                 if frozenset(more) not in seen:
                     seen.add(frozenset(more))
                     heapq.heappush(queue, (_least(more), len(seen) + _CHOICES, more, None))
+        self.complete = False
         return False
 
     def _greedy(self) -> None:
@@ -144,6 +149,7 @@ class Repairs:
                 self._nearest(chosen, True) if len(chosen) > 1 else None
             )
         except (TooLarge, TooManyOrdersError):
+            self.complete = False
             return None
         if repair is not None:
             self._found.append(repair)
@@ -169,6 +175,7 @@ class Repairs:
                     break
             else:
                 return None
+            self.complete &= step.nearest
             topology = changed
             changes += step.changes
             fields += step.fields
@@ -182,6 +189,7 @@ class Repairs:
         try:
             return feasible(problem, self._clock, self._workers) if paths else allocatable(problem)
         except TooLarge:
+            self.complete = False
             return False
 
     def _changed(self, topology: Topology, changes: Sequence[Change]) -> Topology | None:

@@ -9,6 +9,9 @@ from skipsched.instance import Instance
 from skipsched.routes.model import Literal, RoutesModel
 from skipsched.routes.slots import FreeNumbers
 
+#: Deterministic seconds of a search by second left: about half the time, as what is found wants trying.
+_EFFORT = 0.2
+
 
 class NearestSizes(RoutesModel):
     """Stage sizes that admit routes, as few nodes as possible away from given ones."""
@@ -25,8 +28,11 @@ class NearestSizes(RoutesModel):
         self.model.minimize(sum(more))
 
     def sizes(self) -> tuple[int, tuple[int, ...]] | None:
-        """How many nodes change their stage, and the sizes; None if none admit routes."""
-        solver = self.solution(workers=1)
+        """How many nodes change their stage, and the sizes; None if none admit routes.
+
+        If `proved` is false then, there may be sizes that are nearer.
+        """
+        solver = self.solution(workers=1, effort=_EFFORT * self._clock.remaining())
         if solver is None:
             return None
         sizes = tuple(
@@ -45,8 +51,11 @@ class FewestLinks(RoutesModel):
         self.model.minimize(sum(self._added.values()))
 
     def pairs(self) -> list[tuple[int, int]] | None:
-        """The pairs to link; None if links alone do not help."""
-        solver = self.solution(workers=1)
+        """The pairs to link; None if links alone do not help.
+
+        If `proved` is false then, fewer may do.
+        """
+        solver = self.solution(workers=1, effort=_EFFORT * self._clock.remaining())
         if solver is None:
             return None
         return sorted(pair for pair, added in self._added.items() if solver.boolean_value(added))

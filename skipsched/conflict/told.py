@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from skipsched.conflict.member import KINDS, Kind, Member, stages_named
+from skipsched.conflict.member import KINDS, Kind, Member, one_way, stages_named
 from skipsched.conflict.relax import Problem
 from skipsched.instance import Instance
 from skipsched.orders import TooManyOrdersError
@@ -26,7 +26,7 @@ def told(members: Sequence[Member], problem: Problem, instance: Instance) -> str
     """
     stuck = assign(problem.instance, problem.instance.allowed, range(instance.nodes))
     if isinstance(stuck, TooFew) and not any(member.kind is Kind.GIVEN for member in members):
-        return _told_allocation(members, problem.instance, stuck)
+        return _told_allocation(members, problem.instance, stuck, instance)
     parts = list(_parts(members, instance))
     *first, last = parts
     if not first:
@@ -38,21 +38,24 @@ def told(members: Sequence[Member], problem: Problem, instance: Instance) -> str
     return f"{sentence}: {details}" if details else sentence
 
 
-def _told_allocation(members: Sequence[Member], instance: Instance, stuck: TooFew) -> str:
+def _told_allocation(members: Sequence[Member], problem: Instance, stuck: TooFew, instance: Instance) -> str:
     """Why pins, memory and sizes admit no allocation."""
-    homeless = [n for n in stuck.nodes if not instance.allowed[n]]
+    homeless = [n for n in stuck.nodes if not problem.allowed[n]]
     if homeless:
-        names = _names(instance, homeless)
-        return f"no stage that {names} may hold leaves room for one microbatch in its memory"
+        names = _names(problem, homeless)
+        message = f"no stage that {names} may hold leaves room for one microbatch in its memory"
+        # Each is a conflict by itself; a person would rather mend all of them at once.
+        alike = [n for n in range(instance.nodes) if not instance.allowed[n] and n not in homeless]
+        return f"{message}; the same is true of {_names(instance, alike)}" if alike else message
     stages = stages_named(stuck.stages)
-    who = f": {_names(instance, stuck.nodes)}" if stuck.nodes else ""
+    who = f": {_names(problem, stuck.nodes)}" if stuck.nodes else ""
     able = counted(len(stuck.nodes), "node")
     if stuck.lacking:
-        wanted = counted(sum(instance.min_sizes[k] for k in stuck.stages), "node")
+        wanted = counted(sum(problem.min_sizes[k] for k in stuck.stages), "node")
         found = f"only {able}" if stuck.nodes else "no node"
         message = f"{stages} must have at least {wanted}, but {found} can be there{who}"
     else:
-        room = counted(sum(instance.max_sizes[k] for k in stuck.stages), "node")
+        room = counted(sum(problem.max_sizes[k] for k in stuck.stages), "node")
         message = f"{able} can hold nothing but {stages}, with room for {room}{who}"
     kinds = {member.kind for member in members}
     reasons = [word for kind, word in ((Kind.PIN, "pins"), (Kind.MEMORY, "memory")) if kind in kinds]
@@ -101,11 +104,13 @@ def _details(kinds: set[Kind], problem: Problem, instance: Instance) -> str:
         nodes = range(instance.nodes)
         lonely = [n for n in nodes if not any(instance.linked(n, m) for m in nodes if m != n)]
         if lonely:
-            return f"{_names(instance, lonely)} cannot exchange anything with any other node"
+            told = f"{_names(instance, lonely)} cannot exchange anything with any other node"
+            return told + _one_way(instance, {n: i for i, n in enumerate(lonely)})
         parts = _islands(instance)
         if len(parts) > 1:
             smallest = _names(instance, min(parts, key=len))
-            return f"the links leave {len(parts)} islands, the smallest being {smallest}"
+            told = f"the links leave {len(parts)} islands, the smallest being {smallest}"
+            return told + _one_way(instance, {n: i for i, part in enumerate(parts) for n in part})
     if Kind.COVER in kinds and Kind.PATH_LENGTH in kinds:
         emitted = [w for w, may in zip(tables.microbatches, tables.allowed, strict=True) if w and 0 in may]
         paths = min([*emitted, tables.rules.path_period or max(emitted)])
@@ -113,6 +118,15 @@ def _details(kinds: set[Kind], problem: Problem, instance: Instance) -> str:
         if most < others:
             reached = f"with {counted(paths, 'path')} a data node reaches at most {most}"
             return f"{reached} of the {others} other stages"
+    return ""
+
+
+def _one_way(instance: Instance, parts: Mapping[int, int]) -> str:
+    """An example of a link in one direction that would join two parts; nodes of none are one more."""
+    for a, b in one_way(instance):
+        if parts.get(a) != parts.get(b):
+            a_id, b_id = instance.node_ids[a], instance.node_ids[b]
+            return f" ({a_id} to {b_id} has a link, {b_id} to {a_id} has none; paths need both)"
     return ""
 
 

@@ -5,6 +5,7 @@ Asked only when the constructive solver found no paths: it either finds some, or
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ortools.sat.python import cp_model
@@ -40,6 +41,8 @@ class RoutesModel:
         self.instance = instance
         self._clock = clock
         self.model = cp_model.CpModel()
+        #: Whether what `solution` found last is proved to be the best.
+        self.proved = False
         self.holds = {
             (n, k): self.model.new_bool_var(f"node {n} holds {k}")
             for n in range(instance.nodes)
@@ -79,18 +82,28 @@ class RoutesModel:
         solver = self.solution(workers)
         return None if solver is None else self._routes(solver)
 
-    def solution(self, workers: int) -> cp_model.CpSolver | None:
-        """A solver with values for all literals, the best if there is an objective; None if there are none.
+    def solution(self, workers: int, effort: float = math.inf) -> cp_model.CpSolver | None:
+        """A solver with values for all literals; None if there are none.
+
+        If there is an objective they are the best found, and `proved` says whether there are no better ones.
+
+        Parameters
+        ----------
+        workers
+            Search workers.
+        effort
+            Deterministic seconds that it may take at most.
 
         Raises
         ------
         OutOfTime
-            If the clock ran out first.
+            If a limit ended the search before there were any.
         """
-        status, solver = run(self.model, self._clock, workers)
+        status, solver = run(self.model, self._clock, workers, effort)
         if status == "INFEASIBLE":
             return None
-        if status != "OPTIMAL":  # which is what finding any is without an objective
+        self.proved = status == "OPTIMAL"  # which is what finding any is without an objective
+        if status not in ("OPTIMAL", "FEASIBLE"):
             raise OutOfTime
         return solver
 

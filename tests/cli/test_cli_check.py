@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from check_cases import TINY, changed, tiny
 from cli_cases import INFEASIBLE, STRANGE_LINK, WRONG, call
+from solver_cases import topology
 
 from skipsched.topology.shipped import shipped_names
 
@@ -43,6 +44,16 @@ def test_the_report_of_tiny_as_json() -> None:
     assert re.fullmatch("[0-9a-f]{64}", report["sha256"])
 
 
+def test_no_figures_of_an_iteration_where_too_few_nodes_hold_the_first_stage() -> None:
+    model = "model={hidden_size: 64, sequence_length: 64, vocab_size: 1000, dtype: float32}"
+    text = json.dumps(topology("a memory=2MiB, b memory=2MiB", "1 1", workload=model).document)
+    ran = call("check", "-", stdin=text)
+    assert ran.code == 1
+    assert "\n- microbatches, - actions per iteration\n" in ran.out
+    report = json.loads(call("check", "-", "--json", stdin=text).out)
+    assert (report["microbatches"], report["actions"]) == (None, None)
+
+
 def test_memory_in_bytes_is_derived_stage_by_stage() -> None:
     ran = call("check", "bytes-16")
     assert ran.code == 0
@@ -75,6 +86,15 @@ def test_check_and_solve_give_the_same_cause() -> None:
     said = call("solve", "-", stdin=INFEASIBLE).err
     assert said.startswith("infeasible: ")
     assert call("check", "-", stdin=INFEASIBLE).out.endswith(said)
+
+
+def test_the_search_for_a_change_has_a_budget_and_its_end_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skipsched_cli.check._EXPLAIN_WITHIN", 0.0)
+    ran = call("check", "-", stdin=INFEASIBLE)
+    assert ran.code == 1
+    assert ran.out.endswith("\nno change found within the limits\n")
+    cause = json.loads(call("check", "-", "--json", stdin=INFEASIBLE).out)["cause"]
+    assert (cause["changes"], cause["searched"]) == ([], False)
 
 
 def test_warnings_are_told_and_strict_makes_them_errors() -> None:

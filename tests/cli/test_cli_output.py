@@ -34,6 +34,30 @@ def existing(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize("name", ["same", "another path", "symbolic link", "hard link"])
+def test_the_topology_is_never_overwritten(name: str, tmp_path: Path) -> None:
+    source = tmp_path / "topology.yaml"
+    source.write_text(TINY)
+    target = {"same": source, "another path": Path(os.path.relpath(source))}.get(name, tmp_path / "other")
+    if name == "symbolic link":
+        target.symlink_to(source)
+    elif name == "hard link":
+        target.hardlink_to(source)
+    for topology, output in ((source, target), (target, source)):
+        ran = call("solve", topology, "-o", output)
+        assert (ran.code, ran.out) == (2, "")
+        assert f"schedule at {output} would overwrite the topology {topology}\n" in ran.err
+    assert source.read_text() == TINY
+
+
+def test_a_hint_may_be_replaced_by_what_is_made_of_it(tmp_path: Path) -> None:
+    source, target = tmp_path / "topology.yaml", tmp_path / "schedule.json"
+    source.write_text(TINY)
+    assert call("solve", source, "--gap", "1", "-o", target).code == 0
+    assert call("solve", source, "--gap", "1", "--hint", target, "-o", target).code == 0
+    assert is_schedule(target)
+
+
 def test_a_new_file_gets_the_usual_permissions(tmp_path: Path) -> None:
     target = tmp_path / "schedule.json"
     before = os.umask(0o027)

@@ -10,10 +10,12 @@ import os
 import signal
 import subprocess
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
-from cli_cases import STUCK, Outcome, call, command, environment, large_topology
+from cli_cases import INFEASIBLE, STUCK, Outcome, call, command, environment, large_topology
 
 from skipsched import Progress
 from skipsched.check import check_schedule
@@ -138,6 +140,43 @@ def test_a_process_that_has_read_its_topology_and_has_no_schedule_yet(number: in
     ran = interrupted_reading(number, ["solve"], tmp_path / "pipe", LARGE, end=True)
     assert (ran.code, ran.out) == (130, "")
     assert "Traceback" not in ran.err
+
+
+def raise_before(monkeypatch: pytest.MonkeyPatch, called: str, number: int, times: int = 1) -> None:
+    """Send this process a signal each time just before a function of the package is called."""
+    module, _, name = called.rpartition(".")
+    function = getattr(import_module(module), name)
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        for _ in range(times):
+            signal.raise_signal(number)
+        return function(*arguments, **options)
+
+    monkeypatch.setattr(called, interrupted)
+
+
+@BOTH
+def test_check_that_has_not_decided_yet(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    raise_before(monkeypatch, "skipsched.routes.find.find_routes", number)
+    ran = call("check", "-", stdin=INFEASIBLE)
+    assert (ran.code, ran.out) == (130, "")
+    assert ran.err == "interrupted before it was decided whether it is feasible\n"
+
+
+@BOTH
+def test_check_that_looks_for_the_cause(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    raise_before(monkeypatch, "skipsched.conflict.explain", number)
+    ran = call("check", "-", stdin=INFEASIBLE)
+    assert (ran.code, ran.err) == (1, "")
+    assert "\ninfeasible: " in ran.out
+    assert "some of them may be innocent" in ran.out
+    assert ran.out.endswith("\nno change found within the limits\n")
+
+
+def test_the_second_signal_ends_check_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    raise_before(monkeypatch, "skipsched.conflict.explain", signal.SIGINT, times=2)
+    ran = call("check", "-", stdin=INFEASIBLE)
+    assert (ran.code, ran.out) == (130, "")
 
 
 @BOTH

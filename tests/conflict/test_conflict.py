@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from conflict_cases import assert_explained, changed
@@ -10,11 +11,13 @@ from solver_cases import no_limit, topology
 
 import skipsched
 from skipsched.clock import Clock, OutOfTime
-from skipsched.conflict import Cause, Change, Kind, explain, shrink
+from skipsched.conflict import Cause, Change, Kind, explain, repair, shrink
 from skipsched.conflict.decide import feasible
 from skipsched.conflict.nearest import readable_size
 from skipsched.conflict.relax import Problem
+from skipsched.cp_sat import Outcome, run
 from skipsched.instance import Instance
+from skipsched.routes import model
 from skipsched.routes.find import Infeasible, find_routes
 from skipsched.text.quantities import SIZE, quantity
 from skipsched.topology.model import Topology
@@ -89,6 +92,8 @@ class TestAllocation:
         loaded = topology("a memory=3MiB, b memory=1MiB, c memory=1MiB", "1 1 1", workload=MODEL)
         cause = cause_of(loaded)
         assert fields(cause) == {"nodes[1].memory"}
+        assert cause.message.startswith("no stage that b may hold leaves room for one microbatch")
+        assert cause.message.endswith("; the same is true of c")
         assert suggested(cause) == {"nodes[1].memory": "1.27 MiB", "nodes[2].memory": "3.47 MiB"}
         assert_explained(loaded, cause)
 
@@ -200,6 +205,24 @@ def test_the_rules_in_conflict(name: str) -> None:
     assert_explained(loaded, cause)
 
 
+def test_links_in_one_direction_only_are_told_from_none() -> None:
+    loaded = topology("a, b, c", "1 1 1", links="a>b b>c")
+    cause = cause_of(loaded)
+    assert (
+        "cannot exchange anything with any other node (a to b has a link, b to a has none; " in cause.message
+    )
+    missing = next(member for member in cause.members if member.kind is Kind.LINK)
+    assert missing.value == "3 of 3 pairs of nodes are not linked both ways"
+    assert missing.note == "only from a to b, only from b to c, a and c"
+    assert_explained(loaded, cause)
+
+
+def test_a_link_in_one_direction_between_islands() -> None:
+    rules = "path_length=3, even_stages=false"
+    cause = cause_of(topology("a, b, c, d", "1 1 1 1", links="ab cd d>b", rules=rules))
+    assert "a, b (d to b has a link, b to d has none; paths need both)" in cause.message
+
+
 def test_the_numbers_in_conflict_and_the_nearest_that_agree() -> None:
     loaded = CONFLICTS["a stage that no jump reaches"][0]
     cause = cause_of(loaded)
@@ -271,6 +294,26 @@ class TestSuggestions:
         links = self.suggested("a, b, c", "1 1 1", links="b>a cb ca", rules="even_stages=false")
         row = {"from": "a", "to": "b", "latency": "0.1 ms", "bandwidth": "1 MB/s"}
         assert links == {"network.links[3]": row}
+
+    def test_the_figures_of_the_other_direction(self) -> None:
+        text = """skipsched: 1
+name: halves
+nodes:
+  - {id: a, location: x, forward_time: 1 s, memory: 1}
+  - {id: b, location: y, forward_time: 1 s, memory: 1}
+  - {id: c, forward_time: 1 s, memory: 1}
+network:
+  links:
+    - {between: [a, c], latency: 1 ms, bandwidth: 1 GB/s}
+    - {between: [b, c], latency: 2 ms, bandwidth: 1 GB/s}
+    - {from: x, to: y, latency: 30 ms, bandwidth: 5 MB/s}
+workload: {stages: 3, stage_sizes: [1, 1, 1], microbatches: 1, activation: 1 MB}
+"""
+        loaded = skipsched.load_topology(text)
+        cause = cause_of(loaded)
+        row = {"from": "b", "to": "a", "latency": "30 ms", "bandwidth": "5 MB/s"}
+        assert suggested(cause) == {"network.links[3]": row}
+        assert_explained(loaded, cause)
 
     def test_links_where_there_is_no_network_at_all(self) -> None:
         text = """skipsched: 1
@@ -375,7 +418,7 @@ class TestLimits:
         assert not cause.irreducible
         assert "some of them may be innocent: not all could be tried without" in cause.message
         assert {"link", "swap", "allocation"} <= set(cause.rules)
-        assert cause.changes == ()
+        assert (cause.changes, cause.searched) == ((), False)
 
     @pytest.mark.parametrize("work", [1e-4, 1e-3, 1e-2])
     def test_whatever_time_there_is(self, work: float) -> None:
@@ -383,6 +426,29 @@ class TestLimits:
             cause = explain(loaded, Clock(work, deterministic=True), 1)
             assert cause.message
             assert cause.members
+
+    def test_links_that_are_not_proved_to_be_the_fewest(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def unproved(*arguments: Any, **options: Any) -> Outcome:
+            status, solver = run(*arguments, **options)
+            return ("FEASIBLE" if status == "OPTIMAL" else status), solver
+
+        loaded = topology("a, b, c", "1 1 1", links="b>a cb ca", rules="even_stages=false")
+        assert explain(loaded, no_limit(), 1).searched
+        monkeypatch.setattr(model, "run", unproved)
+        cause = explain(loaded, no_limit(), 1)
+        assert not cause.searched
+        assert find_routes(Instance.of(changed(loaded, cause)), no_limit(), 1)
+
+    def test_choices_that_end_before_the_search_does(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        loaded = CONFLICTS["swaps and links"][0]
+        assert explain(loaded, no_limit(), 1).searched
+        monkeypatch.setattr(repair, "_CHOICES", 1)
+        cause = explain(loaded, no_limit(), 1)
+        # What needs no proof of being the smallest does all the same.
+        assert cause.irreducible
+        assert cause.changes
+        assert not cause.searched
+        assert find_routes(Instance.of(changed(loaded, cause)), no_limit(), 1)
 
     def test_two_hundred_pins_do_not_cost_two_hundred_proofs(self, monkeypatch: pytest.MonkeyPatch) -> None:
         asked = 0

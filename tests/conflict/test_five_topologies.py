@@ -173,6 +173,7 @@ def test_the_same_for_machines(name: str) -> None:
     cause: dict[str, Any] = json.loads(ran.out)["cause"]
     assert {member["field"]: member["line"] for member in cause["members"]} == case.places
     assert cause["irreducible"] is True
+    assert cause["searched"] is True
     assert {member["rule"] for member in cause["members"]} == set(cause["rules"])
     # What a machine needs to apply the change, and nothing else.
     changes = [Change(**change) for change in cause["changes"]]

@@ -262,7 +262,7 @@ def test_huge_figures_are_solved_or_left_to_others() -> None:
     )
     result = skipsched.solve(loaded, deterministic=True, time_limit=2)
     assert result.schedule is not None
-    loaded = topology("a layer_time=1000000s, b layer_time=1000000s", "1 1", workload="microbatches=40")
+    loaded = topology("a layer_time=400000s, b layer_time=400000s", "1 1", workload="microbatches=40")
     result = skipsched.solve(loaded, deterministic=True, time_limit=2)
     assert result.schedule is not None
     assert skipsched.validate(result.schedule) == []
