@@ -23,11 +23,11 @@ from skipsched.scheduled import Scheduled
 from skipsched.topology.model import Topology
 
 #: A hundred and some of these topologies are small enough.
-SEEDS = 480
+SEEDS = 432
 CHUNKS = 12
 PER_CHUNK = SEEDS // CHUNKS
 #: Deterministic seconds that no proof of the tests needs.
-AMPLE = 1000.0
+AMPLE = 100.0
 
 
 def test_a_hundred_are_small_enough() -> None:
@@ -113,7 +113,7 @@ def test_no_bound_on_the_way_exceeds_the_optimum(chunk: int, monkeypatch: pytest
     # With so little effort that questions stay open and are asked again.
     monkeypatch.setattr(prove, "_EFFORT", 1e-4)
     seen = steps = 0
-    for seed in range(60 * chunk, 60 * chunk + 60):
+    for seed in range(40 * chunk, 40 * chunk + 40):
         tables = tiny(seed)
         best = None if tables is None else random_schedule(Random(seed), tables)
         if tables is None or best is None:
@@ -129,17 +129,17 @@ def test_no_bound_on_the_way_exceeds_the_optimum(chunk: int, monkeypatch: pytest
             assert bound <= proof.bound(best) <= least, seed
             bound = proof.bound(best)
             steps += 1
-            assert steps < 3000
+            assert steps < 600
         assert bound == best.objective.iteration_time == least, seed
         seen += 1
-    assert seen > 8
+    assert seen > 4
     assert steps > 2 * seen
 
 
-@pytest.mark.parametrize("gap", [0.1, 0.4])
+@pytest.mark.parametrize("gap", [0.2])
 def test_a_gap_that_is_enough_ends_early_and_truthfully(gap: float) -> None:
     early = seen = 0
-    for seed in range(120):
+    for seed in range(80):
         tables = tiny(seed)
         if tables is None:
             continue
@@ -156,8 +156,8 @@ def test_a_gap_that_is_enough_ends_early_and_truthfully(gap: float) -> None:
         assert (result.status == "OPTIMAL") == (result.lower_bound == found)
         early += result.stop_reason == "gap"
         seen += 1
-    assert seen > 20
-    assert early > 3
+    assert seen > 10
+    assert early > 1
 
 
 def test_small_8_is_solved() -> None:

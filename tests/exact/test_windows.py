@@ -36,7 +36,7 @@ def even_geo() -> tuple[Topology, Instance, Scheduled]:
 @pytest.mark.parametrize("chunk", range(4))
 def test_only_better_schedules_that_keep_all_rules(chunk: int) -> None:
     seen = better = 0
-    for seed in range(20 * chunk, 20 * chunk + 20):
+    for seed in range(12 * chunk, 12 * chunk + 12):
         loaded, tables = random_case(seed)
         best = random_schedule(Random(seed), tables)
         if best is None:
@@ -53,15 +53,15 @@ def test_only_better_schedules_that_keep_all_rules(chunk: int) -> None:
             best = found
             better += 1
         seen += 1
-    assert seen > 8
-    assert better > 5
+    assert seen > 3
+    assert better > 1
 
 
 def test_only_better_schedules_under_even_nodes() -> None:
     loaded, tables, best = even_geo()
     first = best
     windows = Windows(tables, no_limit(), 1, 1)
-    for _ in range(6):
+    for _ in range(4):
         found = windows.step(best)
         if found is not None:
             assert found.objective < best.objective
@@ -85,7 +85,7 @@ class Spy:
 
 def test_what_is_not_freed_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     spy = Spy(monkeypatch)
-    for seed in range(40):
+    for seed in range(24):
         _, tables = random_case(seed)
         best = random_schedule(Random(seed), tables)
         if best is not None:
@@ -200,7 +200,7 @@ def test_windows_grow_when_searched_through_and_shrink_when_not(
 def test_equal_seeds_give_equal_schedules() -> None:
     def run(seed: int) -> list[object]:
         noted: list[object] = []
-        for case in range(6):
+        for case in range(4):
             _, tables = random_case(case)
             best = random_schedule(Random(case), tables)
             if best is None:
