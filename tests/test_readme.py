@@ -10,6 +10,8 @@ from cli_cases import call
 
 import skipsched
 
+#: A figure with decimals.
+FIGURE = re.compile(r"\d+\.\d+")
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
 
 
@@ -34,7 +36,14 @@ def test_the_run_is_what_the_commands_print(tmp_path: Path, monkeypatch: pytest.
             ran = call(*line.removeprefix("$ skipsched ").split())
             assert ran.code == 0
             printed += [line, *lines(ran.out + ran.err)]
-    assert lines(block("console")) == printed
+    told = lines(block("console"))
+    assert [FIGURE.sub("#", line) for line in told] == [FIGURE.sub("#", line) for line in printed]
+    for before, today in zip(told, printed, strict=True):
+        if "iteration time" not in before:
+            assert before == today
+        # Another version of CP-SAT may search another way: what it finds is about as good.
+        for first, second in zip(FIGURE.findall(before), FIGURE.findall(today), strict=True):
+            assert float(second) == pytest.approx(float(first), rel=0.05, abs=5), today
 
 
 def marked(marker: str) -> str:
