@@ -61,7 +61,8 @@ class Windows:
         self._rng = random.Random(seed)
         self._freed = _FREED
         self._stretch = _STRETCH
-        self._paths: dict[tuple[tuple[int, ...], int], Sequence[Path]] = {}
+        #: The cheapest paths by allocation, data node and the nodes they may visit.
+        self._cheapest: dict[tuple[tuple[int, ...], int, tuple[int, ...]], Sequence[Path]] = {}
 
     def step(self, best: Scheduled) -> Scheduled | None:
         """Search some windows of a schedule; returns a better one if there is any in them.
@@ -118,10 +119,14 @@ class Windows:
 
     def _question(self, best: Scheduled, window: _Window) -> Question:
         routes = best.plan.routes
+        among: Sequence[int] = range(self._instance.nodes)
+        if self._instance.rules.even_nodes:
+            # Cheap paths take load to good nodes. Where loads must stay even, nodes can only be exchanged.
+            among = sorted({n for m in window.microbatches for n in routes.paths[m]})
         frozen = Frozen(
             allocation=routes.allocation,
             paths=[
-                (path, *self._choices(routes.allocation, path)) if m in window.microbatches else (path,)
+                self._choices(routes.allocation, path, among) if m in window.microbatches else (path,)
                 for m, path in enumerate(routes.paths)
             ],
             within=best.objective.iteration_time,
@@ -129,13 +134,15 @@ class Windows:
         )
         return Question(self._instance, frozen, best.rings, Goal.SMOOTH, hint=best)
 
-    def _choices(self, allocation: tuple[int, ...], path: Path) -> Iterator[Path]:
-        """The paths that a microbatch may take beside its own."""
-        key = (allocation, path[0])
-        if key not in self._paths:
-            members = members_of(allocation, self._instance.stages)
-            self._paths[key] = cheapest_paths(self._instance, members, path[0], _PATHS, self._clock).paths
-        return (other for other in self._paths[key] if other != path)
+    def _choices(self, allocation: tuple[int, ...], path: Path, among: Sequence[int]) -> Sequence[Path]:
+        """The paths that a microbatch may take: its own, and the cheapest ones over some nodes."""
+        key = (allocation, path[0], tuple(among))
+        if key not in self._cheapest:
+            members = [
+                [n for n in nodes if n in among] for nodes in members_of(allocation, self._instance.stages)
+            ]
+            self._cheapest[key] = cheapest_paths(self._instance, members, path[0], _PATHS, self._clock).paths
+        return tuple(dict.fromkeys((path, *self._cheapest[key])))
 
 
 def _kept(best: Scheduled, window: _Window) -> Iterator[tuple[int, int]]:
