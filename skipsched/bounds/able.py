@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from skipsched.bounds.in_flight import rows_bound, rows_within
+from skipsched.bounds.in_flight import own_rows, rows_within
+from skipsched.bounds.load import own_load
 from skipsched.bounds.ring_links import RingLinks
-from skipsched.bounds.round_trips import INFINITE, round_trips
+from skipsched.bounds.round_trips import round_trips
+from skipsched.bounds.tables import INFINITE
 from skipsched.bounds.ways import Ways
 from skipsched.clock import Clock
 from skipsched.instance import Instance
@@ -73,12 +75,8 @@ class Able:
         instance = self._instance
         done = []
         for d in range(instance.nodes):
-            count, slots = instance.microbatches[d], instance.slots[d][0]
-            if 0 not in instance.allowed[d] or (count > 0 and trips[d] >= INFINITE):
+            if 0 not in instance.allowed[d] or (instance.microbatches[d] > 0 and trips[d] >= INFINITE):
                 done.append(INFINITE)
-                continue
-            forward, backward, overhead = instance.forward[d][0], instance.backward[d][0], instance.overhead
-            busy = count * (forward + instance.loss[d] + backward) + (3 * count - 1) * overhead
-            rows = rows_bound(count, slots, trips[d], forward, backward, overhead)
-            done.append(max(rows, busy) if count else 0)
+            else:
+                done.append(max(own_rows(instance, d, trips[d]), own_load(instance, d)))
         return done

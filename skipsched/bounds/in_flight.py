@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from skipsched.bounds.chosen import earliest, over_data_nodes, smallest_share
-from skipsched.bounds.round_trips import INFINITE, ways_back
+from skipsched.bounds.round_trips import ways_back
+from skipsched.bounds.tables import INFINITE
 from skipsched.instance import Instance
 
 
@@ -66,20 +67,20 @@ def rows_within(time: int, slots: int, residence: int, first: int, last: int, ov
     return max(slots, held // max(1, residence + overhead))
 
 
+def own_rows(instance: Instance, data_node: int, trip: int) -> int:
+    """`rows_bound` of a data node's own microbatches, of so many microseconds' round trip each."""
+    return rows_bound(
+        instance.microbatches[data_node],
+        max(1, instance.slots[data_node][0]),
+        trip,
+        instance.forward[data_node][0],
+        instance.backward[data_node][0],
+        instance.overhead,
+    )
+
+
 def _first_stage(instance: Instance, trips: Sequence[int]) -> int:
-    values = [
-        rows_bound(
-            instance.microbatches[d],
-            max(1, instance.slots[d][0]),
-            trips[d],
-            instance.forward[d][0],
-            instance.backward[d][0],
-            instance.overhead,
-        )
-        if trips[d] < INFINITE
-        else 0
-        for d in range(instance.nodes)
-    ]
+    values = [own_rows(instance, d, trips[d]) if trips[d] < INFINITE else 0 for d in range(instance.nodes)]
     return over_data_nodes(instance, values) + instance.allreduce.cheapest(0, instance.data_nodes)
 
 

@@ -29,16 +29,14 @@ def _busy(count: int, work: int, actions: int, overhead: int) -> int:
     return count * work + (count * actions - 1) * overhead if count else 0
 
 
+def own_load(instance: Instance, data_node: int) -> int:
+    """Microseconds that a data node is busy with its own microbatches, until the end of its last B."""
+    work = instance.forward[data_node][0] + instance.loss[data_node] + instance.backward[data_node][0]
+    return _busy(instance.microbatches[data_node], work, 3, instance.overhead)
+
+
 def _first_stage(instance: Instance) -> int:
-    values = [
-        _busy(
-            instance.microbatches[d],
-            instance.forward[d][0] + instance.loss[d] + instance.backward[d][0],
-            3,
-            instance.overhead,
-        )
-        for d in range(instance.nodes)
-    ]
+    values = [own_load(instance, d) for d in range(instance.nodes)]
     return over_data_nodes(instance, values) + instance.allreduce.cheapest(0, instance.data_nodes)
 
 

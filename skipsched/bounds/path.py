@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from skipsched.bounds.chosen import over_data_nodes
-from skipsched.bounds.round_trips import INFINITE
+from skipsched.bounds.tables import INFINITE
 from skipsched.instance import Instance
 
 

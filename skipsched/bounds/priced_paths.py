@@ -7,14 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skipsched.bounds.round_trips import INFINITE
+from skipsched.bounds.tables import ELEMENTS_PER_STEP, INFINITE, Integers, capped, holds, hops
 from skipsched.clock import Clock
-from skipsched.instance import NO_LINK, Instance
-
-#: Elements of a cube that one step of a pure Python loop is worth.
-_STEPS = 100
-
-_Integers = NDArray[np.int64]
+from skipsched.instance import Instance
 
 
 class PricedPath(NamedTuple):
@@ -45,18 +40,13 @@ class PricedPaths:
 
     def __init__(self, instance: Instance, clock: Clock) -> None:
         self._clock = clock
-        hops = np.array(instance.round_trip, dtype=np.int64)
-        hops[hops == NO_LINK] = INFINITE
-        np.fill_diagonal(hops, INFINITE)
-        holds = np.zeros((instance.nodes, instance.stages), dtype=bool)
-        for n, stages in enumerate(instance.allowed):
-            holds[n, list(stages)] = True
+        between, able = hops(instance), holds(instance)
         work = np.array(instance.forward, dtype=np.int64) + np.array(instance.backward, dtype=np.int64)
         #: For each position microseconds of a hop with the F and B of the node it leads to.
-        self._legs = [np.minimum(hops + entered, INFINITE) for entered in _entered(instance, holds, work)]
+        self._legs = [capped(between + entered) for entered in _entered(instance, able, work)]
         own = work[:, 0] + np.array(instance.loss, dtype=np.int64)
         #: From the last node to a data node: the hop, and the F, L and B there.
-        self._home = np.where(holds[:, 0], np.minimum(hops + own, INFINITE), INFINITE)
+        self._home = np.where(able[:, 0], capped(between + own), INFINITE)
         self._numbers = np.arange(instance.nodes)
 
     @property
@@ -64,7 +54,7 @@ class PricedPaths:
         """Microseconds that no path of finite legs exceeds."""
         return sum(int(np.where(leg < INFINITE, leg, 0).max()) for leg in [*self._legs, self._home])
 
-    def cheapest(self, rates: _Integers, prices: _Integers) -> list[PricedPath | None]:
+    def cheapest(self, rates: Integers, prices: Integers) -> list[PricedPath | None]:
         """For each data node its cheapest path; None where there is none.
 
         Parameters
@@ -81,27 +71,27 @@ class PricedPaths:
         # The cheapest way to each node, and the cheapest one from another node than that.
         other = np.full_like(best, INFINITE)
         before = np.full_like(best, -1)
-        came: list[tuple[_Integers, _Integers]] = []
+        came: list[tuple[Integers, Integers]] = []
         for leg in self._legs:
-            self._clock.spend(best.size * len(rates) // _STEPS)
+            self._clock.spend(best.size * len(rates) // ELEMENTS_PER_STEP)
             steps = _rated(rates[:, np.newaxis, np.newaxis], leg)
-            ways = np.minimum(best[:, :, np.newaxis] + steps, INFINITE)
+            ways = capped(best[:, :, np.newaxis] + steps)
             if came:  # back to where it came from only if it came another way
-                ways[data, numbers, before] = np.minimum(other + steps[data, numbers, before], INFINITE)
+                ways[data, numbers, before] = capped(other + steps[data, numbers, before])
             ways[self._numbers, :, self._numbers] = INFINITE
             before, best = _least(ways)
             ways[data, before, numbers] = INFINITE
             second, other = _least(ways)
-            best, other = np.minimum(best + prices, INFINITE), np.minimum(other + prices, INFINITE)
+            best, other = capped(best + prices), capped(other + prices)
             came.append((before, second))
-        closed = np.minimum(best + _rated(rates[:, np.newaxis], self._home.T), INFINITE)
+        closed = capped(best + _rated(rates[:, np.newaxis], self._home.T))
         return [
             self._path(d, int(row.min()), int(row.argmin()), came) if row.min() < INFINITE else None
             for d, row in enumerate(closed)
         ]
 
     def _path(
-        self, data_node: int, price: int, last: int, came: list[tuple[_Integers, _Integers]]
+        self, data_node: int, price: int, last: int, came: list[tuple[Integers, Integers]]
     ) -> PricedPath:
         nodes = [last]
         for first, second in came[:0:-1]:
@@ -116,7 +106,7 @@ class PricedPaths:
         return PricedPath(price, trip, tuple(nodes[1:]))
 
 
-def _entered(instance: Instance, holds: NDArray[np.bool_], work: _Integers) -> list[_Integers]:
+def _entered(instance: Instance, able: NDArray[np.bool_], work: Integers) -> list[Integers]:
     """For each position after the first, ``[node before][node]``: F and B on the cheapest stage that fits."""
     orders = instance.orders
     positions = []
@@ -124,18 +114,18 @@ def _entered(instance: Instance, holds: NDArray[np.bool_], work: _Integers) -> l
         pairs = sorted({(orders.stage[s], orders.stage[t]) for s in layer for t in orders.successors[s]})
         entered = np.full((instance.nodes, instance.nodes), INFINITE, dtype=np.int64)
         for here, there in pairs:
-            costs = np.where(holds[:, there], work[:, there], INFINITE)
-            np.minimum(entered, np.where(holds[:, here, np.newaxis], costs, INFINITE), out=entered)
+            costs = np.where(able[:, there], work[:, there], INFINITE)
+            np.minimum(entered, np.where(able[:, here, np.newaxis], costs, INFINITE), out=entered)
         positions.append(entered)
     return positions
 
 
-def _rated(rates: _Integers, times: _Integers) -> _Integers:
+def _rated(rates: Integers, times: Integers) -> Integers:
     """Times at a rate, those that are infinite left so."""
     return np.where(times < INFINITE, rates * np.where(times < INFINITE, times, 0), INFINITE)
 
 
-def _least(ways: _Integers) -> tuple[_Integers, _Integers]:
+def _least(ways: Integers) -> tuple[Integers, Integers]:
     """From where each node is reached most cheaply, and the price."""
     before = ways.argmin(axis=1)
     return before, np.take_along_axis(ways, before[:, np.newaxis, :], 1)[:, 0]

@@ -11,7 +11,7 @@ import numpy as np
 from skipsched.bounds.able import Able
 from skipsched.bounds.priced_paths import PricedPath, PricedPaths
 from skipsched.bounds.ring_links import RingLinks
-from skipsched.bounds.round_trips import INFINITE
+from skipsched.bounds.tables import INFINITE
 from skipsched.clock import Clock, OutOfTime
 from skipsched.instance import Instance
 

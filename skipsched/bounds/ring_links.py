@@ -5,14 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from skipsched.bounds.round_trips import INFINITE
+from skipsched.bounds.tables import ELEMENTS_PER_STEP, INFINITE, Integers
 from skipsched.clock import Clock
 from skipsched.instance import NO_LINK, Instance
-
-#: Elements of a matrix that one step of a pure Python loop is worth.
-_STEPS = 100
 
 
 class Group(NamedTuple):
@@ -28,7 +24,7 @@ class RingLinks:
     def __init__(self, instance: Instance, clock: Clock) -> None:
         self._instance = instance
         self._clock = clock
-        self._tables: dict[tuple[int, int], NDArray[np.int64]] = {}
+        self._tables: dict[tuple[int, int], Integers] = {}
         self._groups: dict[tuple[int, int], list[Group]] = {}
 
     def least(self, stage: int, size: int) -> int:
@@ -66,14 +62,14 @@ class RingLinks:
                     found.setdefault(members, cost)
         return [Group(members, cost) for members, cost in found.items()]
 
-    def _worst_hops(self, stage: int, size: int) -> NDArray[np.int64]:
+    def _worst_hops(self, stage: int, size: int) -> Integers:
         """For each pair of nodes the worst hop, at least, of the best way there and back."""
         key = (stage, size)
         if key not in self._tables:
             self._tables[key] = self._computed(stage, size)
         return self._tables[key]
 
-    def _computed(self, stage: int, size: int) -> NDArray[np.int64]:
+    def _computed(self, stage: int, size: int) -> Integers:
         nodes, hop = range(self._instance.nodes), self._instance.allreduce.hop
         able = np.array([stage in stages for stages in self._instance.allowed])
         worst = np.array([[hop(stage, size, a, b) for b in nodes] for a in nodes], dtype=np.int64)
@@ -82,6 +78,6 @@ class RingLinks:
         worst[:, ~able] = INFINITE
         worst[able, able] = 0
         for middle in nodes:
-            self._clock.spend(worst.size // _STEPS)
+            self._clock.spend(worst.size // ELEMENTS_PER_STEP)
             np.minimum(worst, np.maximum(worst[:, middle, np.newaxis], worst[middle]), out=worst)
         return np.maximum(worst, worst.T)

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from skipsched.bounds.tables import ELEMENTS_PER_STEP, INFINITE, Integers, capped, hops
 from skipsched.clock import NO_LIMIT, Clock
-from skipsched.instance import NO_LINK, Instance
-
-#: Larger than any sum of durations and transfers, with room to add three of them in 64 bits.
-INFINITE = 2**61
-
-
-#: Elements that one step of a pure Python loop is worth.
-_STEPS = 100
+from skipsched.instance import Instance
 
 
 def round_trips(instance: Instance, clock: Clock = NO_LIMIT) -> list[int]:
@@ -30,11 +23,11 @@ def round_trips(instance: Instance, clock: Clock = NO_LIMIT) -> list[int]:
     list of int
         Entry d for node d as a data node; `INFINITE` where it cannot be one or no walk exists.
     """
-    hop = _hops(instance)
+    hop = hops(instance)
     node_cost = np.array([_cheapest_inner(instance, n) for n in range(instance.nodes)], dtype=np.int64)
-    entering = _capped(hop + node_cost[np.newaxis, :])  # a hop with the node it leads to
+    entering = capped(hop + node_cost[np.newaxis, :])  # a hop with the node it leads to
     walks = _power(entering, instance.path_length - 1, clock)
-    closed = _capped((walks + hop.T).min(axis=1))
+    closed = capped((walks + hop.T).min(axis=1))
     trips = []
     for d in range(instance.nodes):
         if 0 not in instance.allowed[d] or closed[d] >= INFINITE:
@@ -55,16 +48,8 @@ def ways_back(instance: Instance) -> list[int]:
         min(_cheapest_inner(instance, n), instance.loss[n] if 0 in instance.allowed[n] else INFINITE)
         for n in range(instance.nodes)
     ]
-    ways = (_hops(instance) + np.array(there, dtype=np.int64)[np.newaxis, :]).min(axis=1)
-    return [int(way) for way in _capped(ways)]
-
-
-def _hops(instance: Instance) -> NDArray[np.int64]:
-    """Transfers there and back between different nodes; `INFINITE` where no path may pass."""
-    hops = np.array(instance.round_trip, dtype=np.int64)
-    hops[hops == NO_LINK] = INFINITE
-    np.fill_diagonal(hops, INFINITE)
-    return hops
+    ways = (hops(instance) + np.array(there, dtype=np.int64)[np.newaxis, :]).min(axis=1)
+    return [int(way) for way in capped(ways)]
 
 
 def _cheapest_inner(instance: Instance, node: int) -> int:
@@ -73,25 +58,21 @@ def _cheapest_inner(instance: Instance, node: int) -> int:
     return min(costs, default=INFINITE)
 
 
-def _capped(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.minimum(values, INFINITE)
-
-
-def _power(entering: NDArray[np.int64], hops: int, clock: Clock) -> NDArray[np.int64]:
+def _power(entering: Integers, steps: int, clock: Clock) -> Integers:
     """Cheapest ways over a number of hops, at least one, by repeated squaring."""
     power = entering
-    for bit in bin(hops)[3:]:
+    for bit in bin(steps)[3:]:
         power = _min_plus(power, power, clock)
         if bit == "1":
             power = _min_plus(power, entering, clock)
     return power
 
 
-def _min_plus(left: NDArray[np.int64], right: NDArray[np.int64], clock: Clock) -> NDArray[np.int64]:
+def _min_plus(left: Integers, right: Integers, clock: Clock) -> Integers:
     """The product of two matrices in (min, +): ways over the hops of both."""
     across = np.ascontiguousarray(right.T)
     product = np.empty_like(left)
     for i, row in enumerate(left):
-        product[i] = _capped((across + row[np.newaxis, :]).min(axis=1))
-        clock.spend(right.size // _STEPS)
+        product[i] = capped((across + row[np.newaxis, :]).min(axis=1))
+        clock.spend(right.size // ELEMENTS_PER_STEP)
     return product

@@ -5,16 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from skipsched.bounds.round_trips import INFINITE
+from skipsched.bounds.tables import ELEMENTS_PER_STEP, INFINITE, Integers, capped, holds, hops
 from skipsched.clock import Clock
-from skipsched.instance import NO_LINK, Instance
-
-#: Elements of a matrix that one step of a pure Python loop is worth.
-_STEPS = 100
-
-_Times = NDArray[np.int64]
+from skipsched.instance import Instance
 
 
 @dataclass(frozen=True)
@@ -59,17 +53,14 @@ class _Walk:
     def __init__(self, instance: Instance, clock: Clock) -> None:
         self._instance = instance
         self._clock = clock
-        transfer = np.array(instance.transfer, dtype=np.int64)
-        transfer[np.array(instance.round_trip, dtype=np.int64) == NO_LINK] = INFINITE
-        np.fill_diagonal(transfer, INFINITE)
-        self._transfer = transfer
-        holds = np.zeros((instance.nodes, instance.stages), dtype=bool)
-        for n, stages in enumerate(instance.allowed):
-            holds[n, list(stages)] = True
-        self._forward = np.where(holds, np.array(instance.forward, dtype=np.int64), INFINITE)
-        self._backward = np.where(holds, np.array(instance.backward, dtype=np.int64), INFINITE)
-        self._loss = np.where(holds[:, 0], np.array(instance.loss, dtype=np.int64), INFINITE)
-        self._emits = np.where(holds[:, 0] & (np.array(instance.microbatches) > 0), 0, INFINITE)
+        self._hops = hops(instance)
+        one_way = np.array(instance.transfer, dtype=np.int64)
+        self._transfer = np.where(self._hops < INFINITE, one_way, INFINITE)
+        able = holds(instance)
+        self._forward = np.where(able, np.array(instance.forward, dtype=np.int64), INFINITE)
+        self._backward = np.where(able, np.array(instance.backward, dtype=np.int64), INFINITE)
+        self._loss = np.where(able[:, 0], np.array(instance.loss, dtype=np.int64), INFINITE)
+        self._emits = np.where(able[:, 0] & (np.array(instance.microbatches) > 0), 0, INFINITE)
 
     def ways(self) -> Ways:
         orders = self._instance.orders
@@ -89,35 +80,34 @@ class _Walk:
             self._by_stage(behind, self._forward),
         )
 
-    def _onward(self) -> list[_Times]:
+    def _onward(self) -> list[Integers]:
         orders = self._instance.orders
         predecessors: list[list[int]] = [[] for _ in orders.stage]
         for state, following in enumerate(orders.successors):
             for after in following:
                 predecessors[after].append(state)
-        hops = np.minimum(self._transfer + self._transfer.T, INFINITE)
         onward = self._blank()
-        home = self._over(hops, _sum(self._emits, self._loss))
+        home = self._over(self._hops, _sum(self._emits, self._loss))
         for state in reversed(range(len(orders.stage))):
             stage = orders.stage[state]
             if not orders.successors[state]:
                 onward[state] = home
             work = _sum(self._forward[:, stage], self._backward[:, stage])
-            entered = self._over(hops, _sum(onward[state], work))
+            entered = self._over(self._hops, _sum(onward[state], work))
             for before in predecessors[state]:
                 np.minimum(onward[before], entered, out=onward[before])
         return onward
 
-    def _blank(self) -> list[_Times]:
+    def _blank(self) -> list[Integers]:
         size = self._instance.nodes
         return [np.full(size, INFINITE, dtype=np.int64) for _ in self._instance.orders.stage]
 
-    def _over(self, legs: _Times, times: _Times) -> _Times:
+    def _over(self, legs: Integers, times: Integers) -> Integers:
         """For each node the cheapest leg to another node and that node's time."""
-        self._clock.spend(legs.size // _STEPS)
-        return _capped((legs + times[np.newaxis, :]).min(axis=1))
+        self._clock.spend(legs.size // ELEMENTS_PER_STEP)
+        return capped((legs + times[np.newaxis, :]).min(axis=1))
 
-    def _by_stage(self, states: list[_Times], able: _Times) -> tuple[tuple[int, ...], ...]:
+    def _by_stage(self, states: list[Integers], able: Integers) -> tuple[tuple[int, ...], ...]:
         """For each node and stage the cheapest of the states with that stage."""
         best = np.full(able.shape, INFINITE, dtype=np.int64)
         for state, stage in enumerate(self._instance.orders.stage):
@@ -126,9 +116,5 @@ class _Walk:
         return tuple(tuple(int(time) for time in row) for row in best)
 
 
-def _sum(left: _Times, right: _Times) -> _Times:
-    return _capped(left + right)
-
-
-def _capped(times: _Times) -> _Times:
-    return np.minimum(times, INFINITE)
+def _sum(left: Integers, right: Integers) -> Integers:
+    return capped(left + right)
