@@ -270,12 +270,12 @@ class _Solve:
 
     def _construction_phase(self) -> None:
         """Routes, a first schedule, the quick bounds, and better schedules."""
-        instance, clock, seed = self._instance, self._clock, self._options.seed
+        instance, clock, seed = self._problem, self._clock, self._options.seed
         # One source of allocations for both phases: the second goes on where the first stopped.
         kept = self._allocation
         candidates = allocations(instance, clock, seed) if kept is None else iter([kept])
         with self._enter("routes"):
-            routes = find_routes(self._problem, clock, self._workers, candidates)
+            routes = find_routes(instance, clock, self._workers, candidates)
         with self._enter("construction"):
             for scheduled in construct(instance, routes, candidates, clock, seed):
                 if self._best is None or scheduled.objective < self._best.objective:

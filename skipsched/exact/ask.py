@@ -16,6 +16,7 @@ from skipsched.instance import Instance
 from skipsched.rings import Ring
 from skipsched.scheduled import Scheduled
 
+#: How far CP-SAT's bound, a whole number, may lie from it as a float.
 _ROUNDING = 1e-3
 
 
