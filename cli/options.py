@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from skipsched.schedule.atomic import end_of_links
+from skipsched.files.atomic import end_of_links
 from skipsched_cli.console import Talk
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -153,9 +154,9 @@ def test_large_numbers_are_read_and_refused_by_the_checker() -> None:
 def test_a_file_that_is_too_large_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "schedule.json"
     Schedule(tiny()).write(path)
-    monkeypatch.setattr(file, "MAX_BYTES", path.stat().st_size)
+    monkeypatch.setattr(file, "KIND", replace(file.KIND, most_bytes=path.stat().st_size))
     assert Schedule.read(path).document == tiny()
-    monkeypatch.setattr(file, "MAX_BYTES", path.stat().st_size - 1)
+    monkeypatch.setattr(file, "KIND", replace(file.KIND, most_bytes=path.stat().st_size - 1))
     with pytest.raises(InputError, match="is larger than"):
         Schedule.read(path)
     # An endless one is read no further than that.
