@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from skipsched.text.words import counted
+from skipsched.text.words import counted, seconds
 from skipsched_cli import exit_codes
-from skipsched_cli.console import print_diagnostics, seconds, told_cause
+from skipsched_cli.console import print_diagnostics, print_table, report_console, told_cause
 from skipsched_cli.options import talk_of, talk_options, topology_argument
 from skipsched_cli.signals import stopping
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from skipsched.clock import Clock
     from skipsched.conflict import Cause
     from skipsched.instance import Instance
@@ -138,16 +136,7 @@ def _machine_cause(cause: Cause) -> dict[str, Any]:
 
 def _print(topology: Topology, summary: Summary, verbose: bool) -> None:
     """The report for a person."""
-    from rich.console import Console
-
-    class Report(Console):
-        """Leaves a reader who went away to the caller; rich would say by its exit code: infeasible."""
-
-        def on_broken_pipe(self) -> None:
-            raise BrokenPipeError
-
-    # Lines are never cut: a report is also read in logs and through pipes.
-    console = Report(highlight=False, soft_wrap=True, width=max(100, Console().width))
+    console = report_console()
     many = summary.stage_orders
     orders = "very many stage orders" if many is None else counted(many, "stage order")
     rows = [
@@ -162,13 +151,19 @@ def _print(topology: Topology, summary: Summary, verbose: bool) -> None:
     for row in rows:
         console.print(row, markup=False)
     alike = _alike(summary.stage_summaries)
-    _print_table(console, "stage|layers|nodes|may hold it|forward|backward|slots", _stage_rows(alike))
+    print_table(
+        console,
+        ["stage", "layers", "nodes", "may hold it", "forward", "backward", "slots"],
+        _stage_rows(alike),
+    )
     if any(stage.memory for _, stage in alike):
-        _print_table(console, "stage|parameters|state|one microbatch in flight", _memory_rows(alike))
+        print_table(
+            console, ["stage", "parameters", "state", "one microbatch in flight"], _memory_rows(alike)
+        )
     if summary.slots:
         spans = [name for name, _ in alike]
-        heads = "|".join(["nodes", "memory", *(f"slots on {name}" for name in spans)])
-        _print_table(console, heads, _slot_rows(topology, summary, alike, verbose))
+        heads = ["nodes", "memory", *(f"slots on {name}" for name in spans)]
+        print_table(console, heads, _slot_rows(topology, summary, alike, verbose))
 
 
 def _alike(stages: Sequence[StageSummary]) -> list[tuple[str, StageSummary]]:
@@ -209,18 +204,6 @@ def _slot_rows(
     for cells, names in nodes.items():
         shown = names if verbose or len(names) <= 4 else [*names[:3], f"and {len(names) - 3} more"]
         yield [", ".join(shown), *cells]
-
-
-def _print_table(console: Console, heads: str, rows: Iterable[list[str]]) -> None:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(*heads.split("|"), box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in table.columns:
-        column.no_wrap = True
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
 
 
 def _span(span: Range | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,13 +12,18 @@ from typing import TYPE_CHECKING
 import click
 
 from skipsched.text.diagnostics import printable
+from skipsched.text.words import seconds
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from skipsched.conflict import Cause
     from skipsched.solver import Progress
     from skipsched.text.diagnostics import Diagnostic
 
 _COLORS = {"error": "red", "warning": "yellow"}
+#: Columns of the widest report: more than any table has.
+_WIDEST = 400
 #: Members of a conflict, and changes, that are listed.
 _MOST_TOLD = 20
 
@@ -65,11 +70,31 @@ def _more(count: int) -> list[str]:
     return [f"  and {count - _MOST_TOLD} more; check --json lists them all"] if count > _MOST_TOLD else []
 
 
-def seconds(microseconds: int) -> str:
-    """A time for a person."""
-    if 0 < microseconds < 100_000:
-        return f"{microseconds / 1e3:.3g} ms"
-    return f"{microseconds / 1e6:.2f} s"
+def report_console() -> Console:
+    """A console on stdout for a report, whose lines are never cut: it is also read in logs and pipes."""
+    from rich.console import Console
+
+    class Report(Console):
+        """Leaves a reader who went away to the caller; rich would say by its exit code: infeasible."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return Report(highlight=False, soft_wrap=True, width=_WIDEST)
+
+
+def print_table(console: Console, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table of texts, without markup and without breaking a cell."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*heads, box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in table.columns:
+        column.no_wrap = True
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)
 
 
 @dataclass(slots=True)
@@ -91,6 +116,11 @@ class Talk:
         """A line for a person."""
         if not self.quiet:
             click.echo(text, err=True, color=color_wanted(sys.stderr.isatty()))
+
+    def detail(self, text: str) -> None:
+        """A line for a person who asked for more."""
+        if self.verbose:
+            self.say(text)
 
     @contextmanager
     def live(self, remaining: Callable[[], float]) -> Iterator[Callable[[Progress], None]]:
@@ -120,8 +150,8 @@ class Talk:
             yield take
 
     def _log(self, progress: Progress) -> None:
-        if self.verbose and progress.iteration_time is not None:
-            self.say(_progress_line(progress, None))
+        if progress.iteration_time is not None:
+            self.detail(_progress_line(progress, None))
 
 
 def _progress_line(progress: Progress, remaining: float | None) -> str:

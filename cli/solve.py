@@ -7,9 +7,10 @@ import click
 from skipsched.clock import Clock
 from skipsched.schedule import Schedule
 from skipsched.solver import DEFAULT_TIME_LIMIT, CheckFailed, Options, Result, run_solver
+from skipsched.text.words import seconds
 from skipsched.topology.load import load_topology
 from skipsched_cli import exit_codes
-from skipsched_cli.console import Talk, print_diagnostics, seconds, told_cause
+from skipsched_cli.console import Talk, print_diagnostics, told_cause
 from skipsched_cli.main import STARTED
 from skipsched_cli.options import (
     Finite,

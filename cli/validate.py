@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+from skipsched.text.words import seconds
 from skipsched_cli import exit_codes
-from skipsched_cli.console import print_diagnostics, seconds
+from skipsched_cli.console import print_diagnostics
 from skipsched_cli.options import TopologyName, schedule_argument, talk_of, talk_options
 
 _EPILOG = """\b
