@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from skipsched.conflict import Cause, explain
 from skipsched.construct import construct
 from skipsched.exact.hint import in_emission_order
 from skipsched.instance import Instance
+from skipsched.machine import cores
 from skipsched.plan import Actions, Plan
 from skipsched.rings import Ring, rings_of
 from skipsched.routes.allocate import allocations
@@ -206,7 +206,7 @@ class _Solve:
         self._best: Scheduled | None = None
         self._bound: Bound | None = None
         self._phase = ""
-        self._workers = DETERMINISTIC_WORKERS if clock.deterministic else options.workers or _cores()
+        self._workers = DETERMINISTIC_WORKERS if clock.deterministic else options.workers or cores()
         self._allocation = self._fixed_allocation()
         # The problem as it is restricted: with an allocation to keep, each node may hold its stage alone.
         kept = self._allocation
@@ -421,12 +421,6 @@ class _Solve:
             bound_kind=self._bound.kind if self._bound else None,
         )
         return document_of(self._topology, self._instance, scheduled, provenance)
-
-
-def _cores() -> int:
-    """Cores this process may use, where the system tells."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _refuse(option: str, why: str) -> NoReturn:

@@ -1,0 +1,297 @@
+"""`skipsched bench`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from fnmatch import fnmatchcase
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from skipsched_cli import exit_codes
+from skipsched_cli.console import color_wanted, print_table, report_console
+from skipsched_cli.options import Finite, TopologyName, refuse_unwritable, talk_of, talk_options
+
+if TYPE_CHECKING:
+    from skipsched.bench.against import Comparison
+    from skipsched.bench.results import Results
+    from skipsched.bench.run import Run
+    from skipsched.topology.model import Topology
+    from skipsched_cli.console import Talk
+
+#: Without other instances: the published set-up, and one family of each kind at its size.
+_DEFAULT_INSTANCES = ("geo-20", "clouds-20", "gpus-20", "homes-20", "uniform-20", "islands-20")
+#: Not `skipsched.bench.methods.METHODS` itself: help and completion load nothing.
+_METHODS = ("solve", "first")
+
+_EPILOG = """\b
+Examples:
+  skipsched bench
+  skipsched bench geo-20 --time-limit 10 --time-limit 60 -o geo.json
+  skipsched bench 'clouds-*' topology.yaml --seeds 1 --svg plots
+  skipsched bench geo-20 --deterministic -o new.json --against old.json
+
+INSTANCES are files, names of shipped instances, or patterns of such names. Every finished run is kept in
+the file given with -o: the same command goes on where it was interrupted, and repeats nothing.
+
+Exit codes: 0 done, 1 something became worse than in --against, 2 bad input, 70 a run failed or its
+schedule did not pass the checker, 130 interrupted.
+"""
+
+
+@click.command("bench", epilog=_EPILOG)
+@click.argument("instances", nargs=-1, type=TopologyName())
+@click.option(
+    "--method",
+    "methods",
+    multiple=True,
+    type=click.Choice(_METHODS),
+    default=("solve",),
+    show_default=True,
+    help="What to measure; may be repeated. first: the first schedule that solve has.",
+)
+@click.option(
+    "--time-limit",
+    "limits",
+    multiple=True,
+    type=Finite(min=0, min_open=True),
+    default=(10.0,),
+    show_default=True,
+    metavar="S",
+    help="Seconds of each run, as for solve; may be repeated.",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(1, 1000),
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="Runs of each kind, with the seeds 0 to N-1.",
+)
+@click.option("--workers", type=click.IntRange(1, 256), default=None, help="As for solve.")
+@click.option("--deterministic", is_flag=True, help="As for solve: counted work, the same on every machine.")
+@click.option(
+    "-o",
+    "--output",
+    default="bench.json",
+    show_default=True,
+    metavar="FILE",
+    help="Where finished runs are kept.",
+)
+@click.option(
+    "--against", metavar="FILE", help="Compare with a former result; fail if something became worse."
+)
+@click.option(
+    "--tolerance",
+    type=Finite(min=0),
+    default=None,
+    metavar="T",
+    help="What counts as worse.  [default: 0.05, with --deterministic 0.01]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the runs as JSON.")
+@click.option("--markdown", is_flag=True, help="Print the table as Markdown, with what made it.")
+@click.option("--svg", metavar="FOLDER", help="Draw incumbents over time and a performance profile.")
+@talk_options
+def command(
+    instances: tuple[str, ...],
+    methods: tuple[str, ...],
+    limits: tuple[float, ...],
+    seeds: int,
+    workers: int | None,
+    deterministic: bool,
+    output: str,
+    against: str | None,
+    tolerance: float | None,
+    as_json: bool,
+    markdown: bool,
+    svg: str | None,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    """Measure methods on INSTANCES: what they reach, how soon, how surely; every schedule is checked."""
+    from skipsched.bench.against import compare
+    from skipsched.bench.results import Results
+    from skipsched.bench.run import plan
+
+    talk = talk_of(quiet, verbose)
+    if as_json and markdown:
+        raise click.UsageError("--json and --markdown exclude each other")
+    _refuse_what_cannot_be_written(output, against, svg)
+    before = None if against is None else Results.read(against)
+    topologies = _loaded(instances or _DEFAULT_INSTANCES)
+    runs = plan(topologies.values(), methods, limits, range(seeds), deterministic, workers)
+    if before is not None:
+        _refuse_nothing_in_common(before, runs)
+    results = Results.resumed(output, shlex.join(["skipsched", *sys.argv[1:]]))
+    failed = _make(results, runs, topologies, output, talk)
+    made = results.of(runs)
+    if svg is not None:
+        from skipsched.bench.plots import write_plots
+
+        write_plots(made, Path(svg))
+    compared = [] if before is None else compare(before, made, tolerance)
+    _print(made, compared, as_json, markdown)
+    return _verdict(made, failed, compared)
+
+
+def _refuse_what_cannot_be_written(output: str, against: str | None, svg: str | None) -> None:
+    """Tell before hours of work, not after."""
+    if output == "-":
+        raise click.BadParameter("results are kept in a file; --json prints them", param_hint="-o")
+    refuse_unwritable(output)
+    there = against is not None and Path(output).exists() and Path(against).exists()
+    if against is not None and there and Path(output).samefile(against):
+        raise click.UsageError(f"the new results would go to {against} itself: give another file with -o")
+    if svg is None:
+        return
+    if find_spec("matplotlib") is None:
+        raise click.UsageError("--svg needs matplotlib: pip install 'skipsched[plot]'")
+    if Path(svg).exists() and not Path(svg).is_dir():
+        raise click.BadParameter(f"{svg} is no folder", param_hint="--svg")
+
+
+def _loaded(instances: Sequence[str]) -> dict[str, Topology]:
+    """The topologies by their SHA-256; the errors of all of them are told together."""
+    from skipsched.text.diagnostics import Diagnostic, InputError
+    from skipsched.topology.load import load_topology
+
+    found: dict[str, Topology] = {}
+    errors: list[Diagnostic] = []
+    for name in dict.fromkeys(_named(instances)):
+        try:
+            topology = load_topology(name)
+        except InputError as error:
+            errors += error.diagnostics
+            continue
+        if any(other.name == topology.name and sha != topology.sha256 for sha, other in found.items()):
+            message = (
+                f"another topology is called {topology.name} as well: their results could not be told apart"
+            )
+            errors.append(Diagnostic("error", "name", name, message))
+        found[topology.sha256] = topology
+    if errors:
+        raise InputError(errors)
+    return found
+
+
+def _named(instances: Sequence[str]) -> Iterator[str]:
+    """Instances, with patterns replaced by the shipped names that they fit."""
+    from skipsched.topology.shipped import shipped_names
+
+    for instance in instances:
+        if Path(instance).exists() or not set(instance) & set("*?["):
+            yield instance
+            continue
+        fitting = [name for name in shipped_names() if fnmatchcase(name, instance)]
+        if not fitting:
+            raise click.BadParameter(f"no shipped instance fits {instance}", param_hint="INSTANCES")
+        yield from fitting
+
+
+def _refuse_nothing_in_common(before: Results, runs: Sequence[Run]) -> None:
+    """Among no runs, none is worse."""
+    from skipsched.bench.rows import grouped
+
+    if any(run in before.outcomes for run in runs):
+        return
+    held = [group.says for group in grouped(before.outcomes)]
+    shown = ", ".join(held[:5]) + (", ..." if len(held) > 5 else "")
+    raise click.UsageError(f"--against has none of these runs; it has {shown or 'none at all'}")
+
+
+def _make(
+    results: Results, runs: Sequence[Run], topologies: dict[str, Topology], output: str, talk: Talk
+) -> list[str]:
+    """Make the runs that are not finished; returns what is to be said of those that failed."""
+    from skipsched.bench.execute import RunFailed, execute
+
+    todo = [run for run in runs if run not in results.outcomes]
+    if len(todo) < len(runs):
+        talk.say(f"{len(runs) - len(todo)} of {len(runs)} runs are finished already, in {output}")
+    failed = []
+    with _progress(talk, len(todo)) as (begin, end):
+        for run in todo:
+            begin(run)
+            try:
+                outcome = execute(run, topologies[run.sha256].document)
+            except RunFailed as error:
+                failed.append(f"{run.says}: {error}")
+            except KeyboardInterrupt:
+                finished = sum(run in results.outcomes for run in runs)
+                talk.say(
+                    f"{finished} of {len(runs)} runs are finished, in {output}: the same command goes on"
+                )
+                raise
+            else:
+                results.add(run, outcome)
+                results.write(output)
+            end(run)
+    return failed
+
+
+@contextmanager
+def _progress(talk: Talk, runs: int) -> Iterator[tuple[Callable[[Run], None], Callable[[Run], None]]]:
+    """A live bar on a terminal; yields what to call when a run begins and when one has ended."""
+    if talk.quiet or not runs or not sys.stderr.isatty():
+        yield (lambda _: None), (lambda run: talk.detail(f"ended: {run.says}"))
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True, no_color=not color_wanted(True))
+    text = TextColumn("{task.description}", markup=False)
+    with Progress(
+        text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console, transient=True
+    ) as bar:
+        task = bar.add_task("", total=runs)
+
+        def end(run: Run) -> None:
+            bar.advance(task)
+            talk.detail(f"ended: {run.says}")
+
+        yield (lambda run: bar.update(task, description=run.says)), end
+
+
+def _print(made: Results, compared: Sequence[Comparison], as_json: bool, markdown: bool) -> None:
+    """The result on stdout."""
+    if as_json:
+        from skipsched.files.document import document_text
+
+        document = made.document()
+        if compared:
+            document["against"] = [asdict(comparison) for comparison in compared]
+        click.echo(document_text(document), nl=False)
+    elif markdown:
+        from skipsched.bench.markdown import report
+
+        click.echo(report(made, compared), nl=False)
+    else:
+        from skipsched.bench.tables import LEGEND, compared_table, means, table
+
+        console = report_console()
+        print_table(console, *table(made))
+        for line in [*means(made), *LEGEND]:
+            console.print(line, markup=False)
+        if compared:
+            print_table(console, *compared_table(compared))
+
+
+def _verdict(made: Results, failed: Sequence[str], compared: Sequence[Comparison]) -> int:
+    """Say on stderr what went wrong, even if quiet; returns the exit code."""
+    for told in failed:
+        click.echo(f"failed: {told}", err=True)
+    invalid = [(run, outcome) for run, outcome in made.outcomes.items() if outcome.violations]
+    for run, outcome in invalid:
+        click.echo(f"not valid: {run.says}: {outcome.violations[0]}", err=True)
+    worse = [(comparison.group.says, told) for comparison in compared for told in comparison.worse]
+    for name, told in worse:
+        click.echo(f"worse: {name}: {told}", err=True)
+    if failed or invalid:
+        return exit_codes.INTERNAL_ERROR
+    return exit_codes.NO if worse else exit_codes.YES

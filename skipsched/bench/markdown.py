@@ -1,0 +1,39 @@
+"""The benchmark's tables as Markdown, with what made them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from skipsched.bench.against import Comparison
+from skipsched.bench.results import Results
+from skipsched.bench.tables import LEGEND, Table, compared_table, means, table
+
+#: Columns of text; the others are figures.
+_TEXT = ("instance", "method", "verdict")
+
+
+def report(results: Results, compared: Sequence[Comparison] = ()) -> str:
+    """Table, means, comparison if there is one, and the command, date, machine and versions behind them."""
+    parts = [_lines(table(results)), [f"* {line}" for line in means(results)], LEGEND]
+    if compared:
+        parts.append(_lines(compared_table(compared)))
+    parts.append(_provenance(results))
+    return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+
+
+def _lines(content: Table) -> list[str]:
+    heads, rows = content
+    rule = ["---" if head in _TEXT else "--:" for head in heads]
+    return [f"| {' | '.join(texts)} |" for texts in [heads, rule, *rows]]
+
+
+def _provenance(results: Results) -> list[str]:
+    """What made the results."""
+    machine, program = results.machine, dict(results.program)
+    version, code = program.pop("skipsched"), program.pop("code")
+    libraries = ", ".join(f"{name} {number}" for name, number in program.items())
+    return [
+        f"Command: `{results.command}`  ",
+        f"{results.date}, skipsched {version} (code {code}), {libraries}; {machine['cores']} cores of "
+        f"{machine['processor']}, {machine['memory'] / 2**30:.0f} GiB, {machine['system']}.",
+    ]

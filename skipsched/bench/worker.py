@@ -1,0 +1,65 @@
+"""`python -m skipsched.bench.worker`: makes the one run that standard input asks for.
+
+A line of JSON comes in: the run, the topology's document, and when the process was started. A line of JSON
+goes out: the outcome, save for what only the parent sees. When the parent is gone, so is this process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from typing import Any
+
+
+def main() -> None:
+    """Make the run."""
+    job = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    json.dump(_made(job), sys.stdout)
+    sys.stdout.write("\n")
+
+
+def _end_with_parent() -> None:
+    """Leave at once when the other end of standard input closes, however the parent ended."""
+    sys.stdin.read()
+    os._exit(1)
+
+
+def _made(job: dict[str, Any]) -> dict[str, Any]:
+    from skipsched.api import validate
+    from skipsched.bench.methods import METHODS
+    from skipsched.clock import Clock
+    from skipsched.schedule import Schedule
+    from skipsched.solver import Options
+    from skipsched.topology.load import load_document
+
+    started = job["started"]
+    imported_at = time.monotonic() - started
+    topology = load_document(job["document"])
+    clock = Clock(job["time_limit"], job["deterministic"], started)
+    options = Options(seed=job["seed"], workers=job["workers"])
+    result = METHODS[job["method"]](topology, options, clock)
+    violations = []
+    if result.schedule is not None:
+        # As its reader will have it.
+        read = Schedule.parse("schedule", result.schedule.text().encode())
+        violations = [violation.format() for violation in validate(read, topology)]
+    times = None if result.schedule is None else result.schedule.document["iteration_time"]
+    return {
+        "status": result.status,
+        "stop_reason": result.stop_reason,
+        "iteration_time": times,
+        "lower_bound": result.lower_bound,
+        "bound_kind": result.bound_kind,
+        "violations": violations,
+        "imported_at": round(imported_at, 3),
+        "wall_time": round(clock.elapsed(), 3),
+        "history": [[round(at, 3), found] for at, found in result.statistics.incumbents],
+    }
+
+
+if __name__ == "__main__":
+    main()
