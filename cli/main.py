@@ -23,6 +23,7 @@ _COMMANDS = {
     "solve": "Find a schedule for a topology.",
     "check": "Read a topology and report, without scheduling.",
     "validate": "Replay a schedule and check everything it claims.",
+    "generate": "Write a random topology of a given size and kind.",
     "bench": "Measure methods on instances, over seeds and time limits.",
     "schema": "Print the JSON Schema of a file format.",
 }

@@ -1,0 +1,11 @@
+"""Random topologies of a given size and kind: `skipsched generate`.
+
+Each kind has a module that draws a `Draft`; one module writes any draft as a topology that a person can read.
+"""
+
+from __future__ import annotations
+
+from skipsched.generate.kinds import KINDS, MOST_SEED, generate_topology
+from skipsched.generate.sizes import LEAST_NODES, MOST_NODES
+
+__all__ = ["KINDS", "LEAST_NODES", "MOST_NODES", "MOST_SEED", "generate_topology"]

@@ -1,0 +1,70 @@
+"""The kinds of topologies, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from skipsched.generate import clouds, equal, gpus, homes, islands
+from skipsched.generate.draft import Draft
+from skipsched.generate.draw import Draw
+from skipsched.generate.sizes import LEAST_NODES, MOST_NODES
+from skipsched.generate.write import written
+
+#: The largest seed, which fits whatever will take it.
+MOST_SEED = 2**31 - 1
+
+_DRAFTS: dict[str, Callable[[int, Draw], Draft]] = {
+    "clouds": clouds.draft,
+    "gpus": gpus.draft,
+    "homes": homes.draft,
+    "equal": equal.draft,
+    "islands": islands.draft,
+}
+#: Names of the kinds.
+KINDS = tuple(_DRAFTS)
+
+
+def generate_topology(kind: str, nodes: int, seed: int = 0) -> str:
+    """Generate a random topology.
+
+    Parameters
+    ----------
+    kind
+        One of `KINDS`: ``clouds`` (regions, with figures measured between them), ``gpus`` (several
+        generations in a few data centres, memory in bytes), ``homes`` (volunteers' lines), ``equal`` (equal
+        nodes in one place) or ``islands`` (fast inside, slow between).
+    nodes
+        How many nodes, from `LEAST_NODES` to `MOST_NODES`. Stages, microbatches and data nodes follow.
+    seed
+        Of all random choices, from 0 to `MOST_SEED`.
+
+    Returns
+    -------
+    str
+        The topology as YAML, feasible, named after kind, nodes and, unless it is 0, the seed. The same
+        arguments give the same text on every machine.
+
+    Raises
+    ------
+    ValueError
+        If an argument is none of these.
+
+    Examples
+    --------
+    >>> topology = skipsched.load_topology(generate_topology("homes", 20, seed=7))
+    >>> topology.name
+    'homes-20-seed7'
+    """
+    if kind not in _DRAFTS:
+        raise ValueError(f"there is no kind {kind!r}, only {', '.join(KINDS)}")
+    for what, number, least, most in (
+        ("nodes", nodes, LEAST_NODES, MOST_NODES),
+        ("seed", seed, 0, MOST_SEED),
+    ):
+        if not least <= number <= most:
+            raise ValueError(f"{what} must be from {least} to {most}, not {number}")
+    name = f"{kind}-{nodes}" + (f"-seed{seed}" if seed else "")
+    command = f"skipsched generate --kind {kind} --nodes {nodes} --seed {seed}"
+    # Sizes of one seed are drawn apart, so that a family has more than one draw of what does not grow.
+    draw = Draw(seed * (MOST_NODES + 1) + nodes)
+    return written(_DRAFTS[kind](nodes, draw), name, command)
