@@ -13,7 +13,7 @@ from cli_cases import INFEASIBLE, WRONG, solved_document
 
 import skipsched
 from skipsched import Deadlock, Diagnostic, InputError, Progress, Schedule, Violation
-from skipsched.topology.shipped import shipped_names
+from skipsched.topology.shipped import written_names
 
 
 def test_every_name_exists_and_is_documented() -> None:
@@ -45,7 +45,7 @@ def test_a_topology_from_a_path_a_text_and_a_name(tmp_path: Path) -> None:
     loaded = [skipsched.load_topology(given) for given in (TINY, path, str(path))]
     assert loaded[0] == loaded[1] == loaded[2]
     assert loaded[0].name == "tiny"
-    for name in shipped_names():
+    for name in written_names():
         assert skipsched.load_topology(name).name == name
 
 
@@ -138,7 +138,7 @@ def test_validate_by_another_topology() -> None:
     assert "times" in {violation.rule for violation in skipsched.validate(Schedule(tiny()), slower)}
 
 
-@pytest.mark.parametrize("name", shipped_names())
+@pytest.mark.parametrize("name", written_names())
 def test_the_replay_gives_the_times_of_the_schedule(name: str) -> None:
     document = solved_document(name)
     replayed = skipsched.replay(Schedule(document))

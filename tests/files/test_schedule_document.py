@@ -19,7 +19,7 @@ from random_topologies import random_topology
 import skipsched
 from skipsched.instance import Instance
 from skipsched.schemas import schema_text
-from skipsched.topology.shipped import shipped_names, shipped_path
+from skipsched.topology.shipped import shipped_path, written_names
 
 SCHEDULE = jsonschema.Draft202012Validator(json.loads(schema_text("schedule")))
 TOPOLOGY = jsonschema.Draft202012Validator(json.loads(schema_text("topology")))
@@ -55,7 +55,7 @@ def random_texts(count: int) -> list[str]:
 
 
 def all_documents() -> list[dict[str, Any]]:
-    return [solved_document(name) for name in [*shipped_names(), *random_texts(20)]]
+    return [solved_document(name) for name in [*written_names(), *random_texts(20)]]
 
 
 def test_every_key_is_there() -> None:

@@ -1,4 +1,6 @@
-"""Write the stored schedules anew: `python tests/golden/regenerate.py [NAME...]`, all instances by default.
+"""Write the stored schedules anew: `python tests/golden/regenerate.py [NAME...]`, by default all.
+
+All are those of the instances written by hand.
 
 They are what the solver finds today; tests hold later versions against them. Run it when the solver has
 become better, when an instance has changed, or when the format has grown, and look at the figures it prints.
@@ -10,7 +12,7 @@ import sys
 from pathlib import Path
 
 from skipsched import Schedule, solve
-from skipsched.topology.shipped import shipped_names
+from skipsched.topology.shipped import written_names
 
 FOLDER = Path(__file__).resolve().parent
 #: Seconds of counted work. Tests spend the same.
@@ -31,7 +33,7 @@ def solved(name: str) -> Schedule:
 
 def main(names: list[str]) -> None:
     """Write the schedules, and print what changed."""
-    for name in names or shipped_names():
+    for name in names or written_names():
         path = stored(name)
         before = Schedule.read(path).document if path.exists() else {}
         schedule = solved(name)
