@@ -22,11 +22,11 @@ class BestKnown:
     iteration_time
         Microseconds of the best schedule found so far.
     lower_bound
-        Microseconds of the best bound proved so far; None if there is none.
+        Microseconds of the best bound proved so far.
     """
 
     iteration_time: int
-    lower_bound: int | None
+    lower_bound: int
 
 
 def best_known(name: str, sha256: str) -> BestKnown | None:
@@ -34,8 +34,7 @@ def best_known(name: str, sha256: str) -> BestKnown | None:
     entry = entries().get(name)
     if entry is None or entry["sha256"] != sha256:
         return None
-    bound = entry["lower_bound"]
-    return BestKnown(entry["iteration_time"]["value"], None if bound is None else bound["value"])
+    return BestKnown(entry["iteration_time"]["value"], entry["lower_bound"]["value"])
 
 
 @cache
