@@ -2,9 +2,9 @@
 
     python docs/best_known.py --seconds 120 'clouds-*' geo-20
 
-Each search is a `skipsched solve` of counted work with a seed that no benchmark uses, so what the benchmark is held
-against never comes from a run that is judged. Interrupted, it has kept what it found; with --missing it goes on with
-the instances that have no entry yet.
+Each search is a `skipsched solve` of counted work with a seed that no benchmark uses, so what the benchmark
+is held against never comes from a run that is judged. Interrupted, it has kept what it found; with --missing
+it goes on with the instances that have no entry yet.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _keep(name: str, command: str, schedule: skipsched.Schedule) -> None:
         bound = max(held["lower_bound"], bound, key=lambda entry: entry["value"])
     entries[name] = {"sha256": sha256, "iteration_time": time, "lower_bound": bound}
     write_atomically(PATH, json.dumps(dict(sorted(entries.items())), indent=1) + "\n")
-    print(f"{name}: {time['value'] / 1e6:.2f} s, bound {bound['value'] / 1e6:.2f} s")  # noqa: T201
+    print(f"{name}: {time['value'] / 1e6:.2f} s, bound {bound['value'] / 1e6:.2f} s")
 
 
 if __name__ == "__main__":
