@@ -77,19 +77,18 @@ def command(topology: str, strict: bool, as_json: bool, quiet: bool, verbose: bo
 def _decide(topology: Topology, instance: Instance, clock: Clock) -> tuple[bool | None, Cause | None]:
     """Whether the topology is feasible, None if that could not be decided, and why not."""
     from skipsched.clock import OutOfTime
-    from skipsched.routes.find import Infeasible, find_routes
+    from skipsched.routes.find import has_routes
 
     try:
-        find_routes(instance, clock, workers=1)
-    except Infeasible:
-        from skipsched.conflict import explain
-
-        # A budget of its own: a proof that took long says nothing of how long this may take, nor a short one.
-        clock.limit = clock.spent() + _EXPLAIN_WITHIN
-        return False, explain(topology, clock, workers=1)
+        if has_routes(instance, clock, workers=1):
+            return True, None
     except OutOfTime:
         return None, None
-    return True, None
+    from skipsched.conflict import explain
+
+    # A budget of its own: a proof that took long says nothing of how long this may take, nor a short one.
+    clock.limit = clock.spent() + _EXPLAIN_WITHIN
+    return False, explain(topology, clock, workers=1)
 
 
 def _verdict(feasible: bool | None, cause: Cause | None) -> str:

@@ -9,13 +9,13 @@ taken out and routed again, until no path changes any more or a few rounds are o
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import isqrt
 
 from skipsched.clock import Clock, OutOfTime
 from skipsched.instance import NO_LINK, Instance
 from skipsched.plan import Routes, members_of
-from skipsched.routes.slots import PathSlot, paths_of, slots_of
+from skipsched.routes.slots import PathSlot, coarse_slots_of, paths_of, slots_of
 
 #: Elementary steps that routing all slots once may take, above which paths look at near nodes only.
 _STEPS = 1_000_000
@@ -44,14 +44,10 @@ def choose_paths(
     OutOfTime
         If the clock runs out.
     """
-    router = _Router(instance, allocation, load_price, clock)
-    chosen: dict[PathSlot, tuple[int, ...]] = {}
-    for slot in router.slots:
-        path = router.cheapest(slot)
-        if path is None:
-            return None
-        chosen[slot] = path
-        router.add(slot, path, 1)
+    router = _Router(instance, allocation, load_price, clock, slots_of)
+    chosen = router.first_choice()
+    if chosen is None:
+        return None
     try:
         for _ in range(_ROUNDS):
             if not router.reroute(chosen):
@@ -65,17 +61,36 @@ def choose_paths(
     return Routes(tuple(allocation), paths_of(instance, router.members[0], chosen))
 
 
+def paths_at_hand(instance: Instance, allocation: Sequence[int], clock: Clock) -> bool:
+    """Whether paths that keep the rules are found by choosing a few times for many microbatches at once.
+
+    That there are none is not said: `choose_paths` may find some.
+
+    Raises
+    ------
+    OutOfTime
+        If the clock runs out.
+    """
+    router = _Router(instance, allocation, 0.0, clock, coarse_slots_of)
+    return router.first_choice() is not None and router.rules_hold()
+
+
 class _Router:
     """Loads so far, and the cheapest path of a slot at the prices they make."""
 
     def __init__(
-        self, instance: Instance, allocation: Sequence[int], load_price: float, clock: Clock
+        self,
+        instance: Instance,
+        allocation: Sequence[int],
+        load_price: float,
+        clock: Clock,
+        slots_from: Callable[[Instance, int, int | None], list[PathSlot]],
     ) -> None:
         self.instance = instance
         self.allocation = allocation
         self.members = members_of(allocation, instance.stages)
         self._clock = clock
-        per_node = [slots_of(instance, d, instance.rules.path_period) for d in self.members[0]]
+        per_node = [slots_from(instance, d, instance.rules.path_period) for d in self.members[0]]
         # Data node by data node in turn, so that none is left with what the others did not want.
         self.slots = sorted((slot for slots in per_node for slot in slots), key=lambda s: s.index)
         self._executed = [0] * instance.stages  # microbatches per stage
@@ -135,6 +150,17 @@ class _Router:
             emitting = {slot.data_node for slot in self.slots}
             return all(min(self._covering[d][1:]) > 0 for d in emitting)
         return True
+
+    def first_choice(self) -> dict[PathSlot, tuple[int, ...]] | None:
+        """Route every slot at the prices that those before it make; None if some slot has no path."""
+        chosen: dict[PathSlot, tuple[int, ...]] = {}
+        for slot in self.slots:
+            path = self.cheapest(slot)
+            if path is None:
+                return None
+            chosen[slot] = path
+            self.add(slot, path, 1)
+        return chosen
 
     def reroute(self, chosen: dict[PathSlot, tuple[int, ...]]) -> bool:
         """Take every slot out and route it again at the prices of the others. Returns whether any changed."""

@@ -7,10 +7,10 @@ from itertools import islice
 
 from skipsched.clock import Clock
 from skipsched.instance import Instance
-from skipsched.plan import Routes
+from skipsched.plan import Routes, members_of
 from skipsched.rings import rings_of
 from skipsched.routes.allocate import allocations
-from skipsched.routes.choose import choose_paths
+from skipsched.routes.choose import choose_paths, paths_at_hand
 from skipsched.routes.holders import TooFew, assign
 
 #: Constructions to try before asking the exact model.
@@ -19,6 +19,24 @@ _TRIES = 3
 
 class Infeasible(Exception):
     """The tables admit no routes. Why is a question of its own: `skipsched.conflict`."""
+
+
+def has_routes(instance: Instance, clock: Clock, workers: int) -> bool:
+    """Decide whether there are routes: what `find_routes` says, without looking for good ones.
+
+    Raises
+    ------
+    OutOfTime
+        If the clock ran out first.
+    """
+    allocation = next(allocations(instance, clock), None)
+    if allocation is not None and _at_hand(instance, allocation, clock):
+        return True
+    try:
+        find_routes(instance, clock, workers)
+    except Infeasible:
+        return False
+    return True
 
 
 def find_routes(
@@ -64,12 +82,24 @@ def find_routes(
     return found
 
 
+def _at_hand(instance: Instance, allocation: Sequence[int], clock: Clock) -> bool:
+    """Whether routes under an allocation are found at once."""
+    if not _emitted(instance, allocation) or not paths_at_hand(instance, allocation, clock):
+        return False
+    # Where no link is missing any order of nodes is a ring.
+    return instance.complete or rings_of(instance, members_of(allocation, instance.stages), clock) is not None
+
+
+def _emitted(instance: Instance, allocation: Sequence[int]) -> int:
+    """Microbatches of an iteration."""
+    return sum(w for w, stage in zip(instance.microbatches, allocation, strict=True) if stage == 0)
+
+
 def routes_for(
     instance: Instance, allocation: Sequence[int], load_price: float, clock: Clock
 ) -> Routes | None:
     """Constructed routes under an allocation; None if it emits nothing, lacks a ring, or none are found."""
-    emitted = sum(w for w, stage in zip(instance.microbatches, allocation, strict=True) if stage == 0)
-    if not emitted:
+    if not _emitted(instance, allocation):
         return None
     routes = choose_paths(instance, allocation, load_price, clock)
     if routes is None or rings_of(instance, routes.members(instance.stages), clock) is None:

@@ -50,6 +50,22 @@ def slots_of(instance: Instance, data_node: int, period: int | None) -> list[Pat
     return [PathSlot(data_node, index, (emitted - index + period - 1) // period) for index in range(period)]
 
 
+def coarse_slots_of(instance: Instance, data_node: int, period: int | None) -> list[PathSlot]:
+    """Path slots of a data node where microbatches need not take paths of their own.
+
+    The first stands for half of them, the next for half of the rest, and so on: few slots, of which the last
+    ones are fine enough to even out what the first ones do. What keeps the rules on them keeps the rules.
+    """
+    if period is not None:
+        return slots_of(instance, data_node, period)
+    slots: list[PathSlot] = []
+    left = instance.microbatches[data_node]
+    while left:
+        slots.append(PathSlot(data_node, len(slots), (left + 1) // 2))
+        left //= 2
+    return slots
+
+
 def paths_of(
     instance: Instance, data_nodes: Sequence[int], chosen: dict[PathSlot, tuple[int, ...]]
 ) -> tuple[tuple[int, ...], ...]:

@@ -157,7 +157,7 @@ def raise_before(monkeypatch: pytest.MonkeyPatch, called: str, number: int, time
 
 @BOTH
 def test_check_that_has_not_decided_yet(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    raise_before(monkeypatch, "skipsched.routes.find.find_routes", number)
+    raise_before(monkeypatch, "skipsched.routes.find.has_routes", number)
     ran = call("check", "-", stdin=INFEASIBLE)
     assert (ran.code, ran.out) == (130, "")
     assert ran.err == "interrupted before it was decided whether it is feasible\n"

@@ -18,12 +18,15 @@ from solver_cases import (
     scheduled,
 )
 
+from skipsched.clock import Clock
 from skipsched.dispatch import dispatch
 from skipsched.instance import Instance
 from skipsched.plan import Actions, Routes
-from skipsched.routes.choose import choose_paths
+from skipsched.routes.choose import choose_paths, paths_at_hand
+from skipsched.routes.find import Infeasible, find_routes, has_routes
 from skipsched.routes.holders import TooFew, assign
 from skipsched.routes.model import RoutesModel
+from skipsched.routes.slots import coarse_slots_of, slots_of
 
 
 def solve(tables: Instance, allocation: Sequence[int] | None = None) -> Routes | None:
@@ -110,6 +113,50 @@ def assert_hall_violator(tables: Instance, found: TooFew) -> None:
         able = [n for n, stages in enumerate(tables.allowed) if set(stages) <= inside]
         assert len(able) > sum(tables.max_sizes[k] for k in inside)
     assert list(found.nodes) == able
+
+
+def has_found_routes(tables: Instance) -> bool:
+    try:
+        return bool(find_routes(tables, no_limit(), 1))
+    except Infeasible:
+        return False
+
+
+class TestHasRoutes:
+    @pytest.mark.parametrize("chunk", range(4))
+    def test_against_all_routes_and_those_found(self, chunk: int) -> None:
+        outcomes = {True: 0, False: 0}
+        for seed in range(40 * chunk, 40 * chunk + 40):
+            _, tables = random_case(seed)
+            assert has_routes(tables, no_limit(), 1) == feasible(tables), seed
+            # Enough microbatches for one choice to stand for many of them.
+            many = replace(tables, microbatches=tuple(5 * count for count in tables.microbatches))
+            outcomes[found := has_found_routes(many)] += 1
+            assert has_routes(many, no_limit(), 1) == found, seed
+        assert min(outcomes.values()) > 5
+
+    def test_coarse_slots_stand_for_all_microbatches(self) -> None:
+        tables = instance("a, b", "1 1", workload="microbatches=48")
+        assert [slot.weight for slot in coarse_slots_of(tables, 0, None)] == [24, 12, 6, 3, 2, 1]
+        assert coarse_slots_of(tables, 0, 5) == slots_of(tables, 0, 5)
+
+    def test_few_choices_decide_a_thousand_nodes(self) -> None:
+        # 125 data nodes emit 6000 microbatches, for which choosing one by one takes half a minute.
+        names = ", ".join(f"n{i} layer_time={20 + i % 40}ms" for i in range(1000))
+        tables = instance(
+            names, 125, stages=12, workload="microbatches=48, gradient=1 kB", rules="skip_ratio=1/3"
+        )
+        clock = Clock(1.0, deterministic=True)
+        assert has_routes(tables, clock, 1)
+        assert clock.work > 0
+
+    def test_one_choice_for_many_proves_nothing_where_it_fails(self) -> None:
+        # A period of 1 is one path a data node: its two microbatches skip the same one of two stages.
+        tables = instance("a, b, c", "1 1 1", workload="microbatches=2", rules="path_length=2, path_period=1")
+        assert not paths_at_hand(tables, (0, 1, 2), no_limit())
+        assert not has_routes(tables, no_limit(), 1)
+        tables = replace(tables, rules=replace(tables.rules, path_period=2))
+        assert has_routes(tables, no_limit(), 1)
 
 
 class TestChoosePaths:
