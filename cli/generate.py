@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from skipsched.files.atomic import write_atomically
-from skipsched.generate import KINDS, LEAST_NODES, MOST_NODES, MOST_SEED, generate_topology
-from skipsched_cli.options import refuse_unwritable
+from skipsched.generate import KINDS, LEAST_NODES, MOST_NODES, generate_topology
+from skipsched_cli.options import refuse_unwritable, seed_option
 
 _EPILOG = """\b
 Examples:
@@ -32,13 +32,7 @@ between.
     show_default=True,
     help="How many; stages and microbatches follow from it.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0, MOST_SEED),
-    default=0,
-    show_default=True,
-    help="Of all random choices.",
-)
+@seed_option
 @click.option("-o", "--output", default="-", metavar="FILE", help="Where the topology goes; - is stdout.")
 def command(kind: str, nodes: int, seed: int, output: str) -> None:
     """Write a random topology of a given size and kind, the same for the same seed on every machine."""

@@ -12,6 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from skipsched.files.atomic import end_of_links
+from skipsched.topology.limits import MAX_SEED
 from skipsched_cli.console import Talk
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -47,6 +48,13 @@ class Finite(click.FloatRange):
 
 
 topology_argument = click.argument("topology", type=TopologyName())
+seed_option = click.option(
+    "--seed",
+    type=click.IntRange(0, MAX_SEED),
+    default=0,
+    show_default=True,
+    help="Of all random choices.",
+)
 schedule_argument = click.argument("schedule", type=click.Path(allow_dash=True, path_type=str))
 
 

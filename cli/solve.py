@@ -16,14 +16,12 @@ from skipsched_cli.options import (
     Finite,
     refuse_overwriting,
     refuse_unwritable,
+    seed_option,
     talk_of,
     talk_options,
     topology_argument,
 )
 from skipsched_cli.signals import stopping
-
-#: The largest seed, which fits whatever will take it.
-MOST_SEED = 2**31 - 1
 
 _EPILOG = """\b
 Examples:
@@ -56,13 +54,7 @@ before any schedule; with one in hand, Ctrl-C and SIGTERM write it and exit 0.
     metavar="G",
     help="Stop once the proven gap is at most this: 0.05 for 5 %.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0, MOST_SEED),
-    default=0,
-    show_default=True,
-    help="Of all random choices.",
-)
+@seed_option
 @click.option(
     "--workers",
     type=click.IntRange(1, 256),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from skipsched.api import ReplayedAction, replay, solve, validate
     from skipsched.check import Violation
     from skipsched.conflict import Cause, Change, Member
+    from skipsched.generate import generate_topology
     from skipsched.schedule import Schedule
     from skipsched.solver import Progress, Result
     from skipsched.text.diagnostics import Diagnostic, InputError
@@ -38,6 +39,7 @@ __all__ = [
     "Topology",
     "Violation",
     "__version__",
+    "generate_topology",
     "load_topology",
     "replay",
     "solve",
@@ -58,6 +60,7 @@ _HOMES = {
     "Topology": "topology.model",
     "Violation": "check",
     "__version__": "version",
+    "generate_topology": "generate",
     "load_topology": "topology.load",
     "replay": "api",
     "solve": "api",

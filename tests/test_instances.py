@@ -1,4 +1,4 @@
-"""The shipped topologies load, and say what their comments say."""
+"""The shipped topologies written by hand load, and say what their comments say."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from skipsched.generate import KINDS
 from skipsched.instance import NO_LINK, Instance
 from skipsched.topology.load import load_topology
 from skipsched.topology.model import Topology
+from skipsched.topology.shipped import family_names, shipped_names, shipped_path, written_names
 
 FOLDER = Path(__file__).resolve().parent.parent / "instances"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
@@ -61,15 +63,39 @@ def test_begins_with_a_comment_on_its_figures(name: str) -> None:
     assert any(line.startswith("# Figures: ") for line in header)
 
 
+def table(heading: str) -> dict[str, list[str]]:
+    """The rows below a heading of the README, by their first cell."""
+    section = (FOLDER / "README.md").read_text().split(f"# {heading}\n")[1].split("\n#")[0]
+    rows = [line.split("|")[1:-1] for line in section.splitlines() if line.startswith("|")]
+    return {row[0].strip(): [cell.strip() for cell in row] for row in rows[2:]}
+
+
 def test_readme_lists_every_file() -> None:
-    rows = [line.split("|")[1:-1] for line in (FOLDER / "README.md").read_text().splitlines() if "|" in line]
-    listed = {row[0].strip(): row for row in rows[2:]}
+    listed = table("Written by hand")
     files = {path.name for path in FOLDER.iterdir() if path.suffix in (".yaml", ".csv")}
     assert set(listed) == {f"[{name}]({name})" for name in files}
     for name in NAMES:
         tables = instance(name)
         row = listed[f"[{name}.yaml]({name}.yaml)"]
-        assert [cell.strip() for cell in row[2:4]] == [str(tables.nodes), str(tables.stages)]
+        assert row[2:4] == [str(tables.nodes), str(tables.stages)]
+
+
+def test_readme_lists_every_family() -> None:
+    assert set(table("Families")) == {f"`{kind}`" for kind in KINDS}
+    sizes = table("Sizes")
+    assert {f"{kind}-{nodes}" for kind in KINDS for nodes in sizes} == set(family_names())
+    for nodes, row in sizes.items():
+        loaded = load_topology(f"equal-{nodes}")
+        assert row == [nodes, str(loaded.workload.stages), str(loaded.nodes[0].microbatches)]
+
+
+def test_names_of_both_sorts_differ() -> None:
+    assert written_names() == NAMES
+    assert not set(written_names()) & set(family_names())
+    assert shipped_names() == sorted(written_names() + family_names())
+    for name in shipped_names():
+        path = shipped_path(name)
+        assert path is not None and path.stem == name
 
 
 def test_geo_20_is_the_published_set_up() -> None:

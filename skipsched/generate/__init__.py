@@ -5,7 +5,7 @@ Each kind has a module that draws a `Draft`; one module writes any draft as a to
 
 from __future__ import annotations
 
-from skipsched.generate.kinds import KINDS, MOST_SEED, generate_topology
+from skipsched.generate.kinds import KINDS, generate_topology
 from skipsched.generate.sizes import LEAST_NODES, MOST_NODES
 
-__all__ = ["KINDS", "LEAST_NODES", "MOST_NODES", "MOST_SEED", "generate_topology"]
+__all__ = ["KINDS", "LEAST_NODES", "MOST_NODES", "generate_topology"]

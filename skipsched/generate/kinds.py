@@ -9,9 +9,7 @@ from skipsched.generate.draft import Draft
 from skipsched.generate.draw import Draw
 from skipsched.generate.sizes import LEAST_NODES, MOST_NODES
 from skipsched.generate.write import written
-
-#: The largest seed, which fits whatever will take it.
-MOST_SEED = 2**31 - 1
+from skipsched.topology.limits import MAX_SEED
 
 _DRAFTS: dict[str, Callable[[int, Draw], Draft]] = {
     "clouds": clouds.draft,
@@ -34,9 +32,9 @@ def generate_topology(kind: str, nodes: int, seed: int = 0) -> str:
         generations in a few data centres, memory in bytes), ``homes`` (volunteers' lines), ``equal`` (equal
         nodes in one place) or ``islands`` (fast inside, slow between).
     nodes
-        How many nodes, from `LEAST_NODES` to `MOST_NODES`. Stages, microbatches and data nodes follow.
+        How many nodes, from 8 to 1000. Stages, microbatches and data nodes follow.
     seed
-        Of all random choices, from 0 to `MOST_SEED`.
+        Of all random choices, from 0 to 2147483647.
 
     Returns
     -------
@@ -51,15 +49,15 @@ def generate_topology(kind: str, nodes: int, seed: int = 0) -> str:
 
     Examples
     --------
-    >>> topology = skipsched.load_topology(generate_topology("homes", 20, seed=7))
-    >>> topology.name
+    >>> text = skipsched.generate_topology("homes", 20, seed=7)
+    >>> skipsched.load_topology(text).name
     'homes-20-seed7'
     """
     if kind not in _DRAFTS:
         raise ValueError(f"there is no kind {kind!r}, only {', '.join(KINDS)}")
     for what, number, least, most in (
         ("nodes", nodes, LEAST_NODES, MOST_NODES),
-        ("seed", seed, 0, MOST_SEED),
+        ("seed", seed, 0, MAX_SEED),
     ):
         if not least <= number <= most:
             raise ValueError(f"{what} must be from {least} to {most}, not {number}")

@@ -8,6 +8,8 @@ MAX_MICROBATCHES = 10_000
 MAX_ACTIONS = 1_000_000
 #: Any single count, such as samples or slots.
 MAX_COUNT = 10**9
+#: Seeds of random choices: fits whatever will take one.
+MAX_SEED = 2**31 - 1
 #: Any single duration, transfer or all-reduce in seconds (some 11 days): sums stay far within 64 bits.
 MAX_SECONDS = 10**6
 #: Ratios of durations.

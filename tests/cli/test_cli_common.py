@@ -15,7 +15,7 @@ from cli_cases import STRANGE_LINK, WRONG, call, command, environment, finished,
 import skipsched
 from skipsched.topology.shipped import shipped_names
 
-COMMANDS = ["solve", "check", "validate", "schema"]
+COMMANDS = ["solve", "check", "validate", "generate", "schema"]
 #: Seconds each of these takes to import, or a good part of one.
 HEAVY = {"ortools", "numpy", "networkx", "pandas"}
 
@@ -143,7 +143,7 @@ def loaded(*arguments: str) -> set[str]:
     return set(ran.err.split())
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["schema", "topology"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["schema", "topology"], ["generate"]])
 def test_small_commands_load_nothing_heavy(arguments: list[str]) -> None:
     assert not loaded(*arguments) & HEAVY
 
