@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -49,6 +50,8 @@ _FIGURES: dict[str, Callable[[Outcome], float | None]] = {
     "settled at": settled_at,
     "peak memory": lambda outcome: outcome.peak_memory,
 }
+#: What a missing figure counts as, where more is better.
+_WORST = {"lower bound": -math.inf}
 
 
 def compare(before: Results, now: Results, tolerance: float | None = None) -> list[Comparison]:
@@ -74,7 +77,10 @@ def compare(before: Results, now: Results, tolerance: float | None = None) -> li
     found = []
     for group, runs in grouped(common).items():
         sides = [[side.outcomes[run] for run in runs] for side in (before, now)]
-        medians = {name: [middle(map(of, side)) for side in sides] for name, of in _FIGURES.items()}
+        medians = {
+            name: [middle(map(of, side), _WORST.get(name, math.inf)) for side in sides]
+            for name, of in _FIGURES.items()
+        }
         allowed = tolerance
         if allowed is None:
             allowed = TOLERANCE_COUNTED if group.deterministic else TOLERANCE_TIMED

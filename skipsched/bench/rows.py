@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean, median
@@ -75,7 +76,7 @@ def _row(results: Results, group: Group, runs: list[Run]) -> Row:
         found=sum(found.iteration_time is not None for found in outcomes),
         iteration_time=middle(found.iteration_time for found in outcomes),
         over_best_known=middle(over_best(found.iteration_time, best) for found in outcomes),
-        lower_bound=middle(found.lower_bound for found in outcomes),
+        lower_bound=middle((found.lower_bound for found in outcomes), worst=-math.inf),
         gap=middle(gaps),
         first_at=middle(map(first_at, outcomes)),
         settled_at=middle(map(settled_at, outcomes)),
@@ -84,11 +85,18 @@ def _row(results: Results, group: Group, runs: list[Run]) -> Row:
     )
 
 
-def middle(figures: Iterable[float | None]) -> float | None:
-    """The median; a missing figure is worse than any other, and if it is in the middle there is no median."""
-    all_of_them = list(figures)
-    worst = float("inf")
-    found = median(worst if figure is None else figure for figure in all_of_them) if all_of_them else worst
+def middle(figures: Iterable[float | None], worst: float = math.inf) -> float | None:
+    """The median; a missing figure is worse than any other, and if it is in the middle there is no median.
+
+    Parameters
+    ----------
+    figures
+        None where one is missing.
+    worst
+        What a missing one counts as: infinity where less is better, else minus infinity.
+    """
+    all_of_them = [worst if figure is None else figure for figure in figures]
+    found = median(all_of_them) if all_of_them else worst
     return None if found == worst else found
 
 
