@@ -55,15 +55,16 @@ def _incumbents(results: Results) -> Figure:
     from matplotlib.figure import Figure
 
     instances = list(dict.fromkeys(run.instance for run in results.outcomes))
-    down = -(-len(instances) // _ACROSS)
-    across = min(_ACROSS, len(instances))
+    # Without any run that has ended, a panel with nothing in it.
+    across = max(1, min(_ACROSS, len(instances)))
+    down = max(1, -(-len(instances) // _ACROSS))
     figure = Figure(figsize=(_WIDE * across, _HIGH * down + 0.6), layout="constrained")
     panels = list(figure.subplots(down, across, squeeze=False).flat)
     colors = _colors(results)
     for panel in panels[len(instances) :]:
         panel.set_axis_off()
     for panel, instance in zip(panels, instances, strict=False):
-        panel.set_title(instance, fontsize="medium")
+        panel.set_title(instance, fontsize="medium", parse_math=False)
         _axis_of_time(panel)
         for run, outcome in results.outcomes.items():
             reference = results.reference(run)
