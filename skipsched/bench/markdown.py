@@ -24,7 +24,12 @@ def report(results: Results, compared: Sequence[Comparison] = ()) -> str:
 def _lines(content: Table) -> list[str]:
     heads, rows = content
     rule = ["---" if head in _TEXT else "--:" for head in heads]
-    return [f"| {' | '.join(texts)} |" for texts in [heads, rule, *rows]]
+    return [f"| {' | '.join(map(_cell, texts))} |" for texts in [heads, rule, *rows]]
+
+
+def _cell(text: str) -> str:
+    """A text that does not end its cell."""
+    return text.replace("|", "\\|")
 
 
 def _provenance(results: Results) -> list[str]:
