@@ -21,6 +21,8 @@ _KIND = Kind(
     hint="a result is what `skipsched bench` writes",
 )
 _NUMBER = (int, float)
+#: No figure of a run is larger.
+_MOST = 2**63
 _NONE = type(None)
 #: What each key of a row that is read back may be.
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -114,6 +116,7 @@ class Results:
             if not isinstance(row, dict):
                 raise _KIND.refused(f"runs[{i}]: an object is expected")
             _check(row, _TYPES, f"runs[{i}].")
+            _check_violations(row["violations"], f"runs[{i}].violations")
             _check_history(row["history"], f"runs[{i}].history")
             outcomes[Run(**{name: row[name] for name in Run.__dataclass_fields__})] = Outcome.of_row(row)
         return cls(document["program"], document["machine"], document["command"], document["date"], outcomes)
@@ -197,8 +200,14 @@ def _check(found: Mapping[str, Any], types: Mapping[str, tuple[type, ...]], wher
             raise _KIND.refused(f"{where}{key} is missing")
         value = found[key]
         # A boolean is an int for Python, not for those who wrote the file.
-        if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
+        fits = isinstance(value, allowed) and (bool in allowed or not isinstance(value, bool))
+        if not fits or (isinstance(value, _NUMBER) and not 0 <= value <= _MOST):
             raise _KIND.refused(f"{where}{key}: {value!r:.60} is not what is expected there")
+
+
+def _check_violations(violations: list[Any], where: str) -> None:
+    for i, violation in enumerate(violations):
+        _check({f"[{i}]": violation}, {f"[{i}]": (str,)}, where)
 
 
 def _check_history(history: list[Any], where: str) -> None:
