@@ -55,7 +55,10 @@ def execute(run: Run, document: Mapping[str, Any]) -> Outcome:
         if process.returncode != 0:
             raise RunFailed(f"{_how_it_ended(process.returncode)}{_last_words(err)}")
         out.seek(0)
-        return Outcome.of_row(json.loads(out.read()) | {"peak_memory": peak})
+        try:
+            return Outcome.of_row(json.loads(out.read()) | {"peak_memory": peak})
+        except (ValueError, TypeError, LookupError):
+            raise RunFailed(f"ended without an outcome{_last_words(err)}") from None
 
 
 def _ask(process: subprocess.Popen[bytes], run: Run, document: Mapping[str, Any], started: float) -> None:
