@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -158,12 +160,17 @@ def _refuse_what_cannot_be_written(output: str, against: str | None, svg: str | 
 
 def _loaded(instances: Sequence[str]) -> dict[str, Topology]:
     """The topologies by their SHA-256; the errors of all of them are told together."""
-    from skipsched.text.diagnostics import Diagnostic, InputError
+    from skipsched.text.diagnostics import Diagnostic, InputError, quoted
     from skipsched.topology.load import load_topology
 
     found: dict[str, Topology] = {}
     errors: list[Diagnostic] = []
-    for name in dict.fromkeys(_named(instances)):
+    fitting = {instance: _named(instance) for instance in instances}
+    for instance, names in fitting.items():
+        if not names:
+            message = f"no shipped instance fits {quoted(instance)}"
+            errors.append(Diagnostic("error", "unreadable", "", message))
+    for name in dict.fromkeys(chain.from_iterable(fitting.values())):
         try:
             topology = load_topology(name)
         except InputError as error:
@@ -180,18 +187,14 @@ def _loaded(instances: Sequence[str]) -> dict[str, Topology]:
     return found
 
 
-def _named(instances: Sequence[str]) -> Iterator[str]:
-    """Instances, with patterns replaced by the shipped names that they fit."""
+def _named(instance: str) -> list[str]:
+    """The instance itself, or, if it is a pattern, the shipped names that fit it."""
     from skipsched.topology.shipped import shipped_names
 
-    for instance in instances:
-        if Path(instance).exists() or not set(instance) & set("*?["):
-            yield instance
-            continue
-        fitting = [name for name in shipped_names() if fnmatchcase(name, instance)]
-        if not fitting:
-            raise click.BadParameter(f"no shipped instance fits {instance}", param_hint="INSTANCES")
-        yield from fitting
+    # os.path: other than Path.exists it does not raise for names that no file can have.
+    if os.path.exists(instance) or not set(instance) & set("*?["):  # noqa: PTH110
+        return [instance]
+    return [name for name in shipped_names() if fnmatchcase(name, instance)]
 
 
 def _refuse_nothing_in_common(before: Results, runs: Sequence[Run]) -> None:
