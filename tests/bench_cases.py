@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,12 @@ def taking(*times: int | None, run: Run = RUN) -> dict[Run, Outcome]:
 
 def results(outcomes: Mapping[Run, Outcome]) -> Results:
     """Results of this program on this machine."""
-    return Results(program(), machine(), "skipsched bench", "2026-01-31", dict(outcomes))
+    return Results(*_here(), "skipsched bench", "2026-01-31", dict(outcomes))
+
+
+@cache
+def _here() -> tuple[dict[str, str], dict[str, str | int]]:
+    return program(), machine()
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
