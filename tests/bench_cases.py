@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from check_cases import TINY
+from cli_cases import STUCK
 
 from skipsched.bench.execute import RunFailed
 from skipsched.bench.results import Results
@@ -122,3 +125,18 @@ def known(monkeypatch: pytest.MonkeyPatch, **times: tuple[str, int, int | None])
         for name, (sha256, time, bound) in times.items()
     }
     monkeypatch.setattr("skipsched.catalogue.entries", lambda: entries)
+
+
+def gone(*pids: int) -> None:
+    """Wait for the end of processes; one that nobody has buried yet has ended."""
+    until = time.monotonic() + STUCK
+    while any(map(_lives, pids)):
+        assert time.monotonic() < until, f"one of {pids} lives on"
+        time.sleep(0.02)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
