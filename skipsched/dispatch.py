@@ -141,10 +141,10 @@ class _Dispatcher:
             if ahead not in unsafe and self._admission.admit(microbatch, node):
                 found = heapq.heappop(forwards)[1]
                 break
+            if not self._admission.has_slot(node):
+                break  # until this node gives one back itself
             unsafe.add(ahead)
             self._refused.add(node)
-            if not self._admission.has_slot(node):
-                break
             passed.append(heapq.heappop(forwards))
         for entry in passed:
             heapq.heappush(forwards, entry)

@@ -19,7 +19,9 @@ from skipsched.routes.slots import PathSlot, coarse_slots_of, paths_of, slots_of
 
 #: Elementary steps that routing all slots once may take, above which paths look at near nodes only.
 _STEPS = 1_000_000
+#: How often paths are routed again at most, and which part of the time left that may take if the rules hold.
 _ROUNDS = 6
+_REROUTE_SHARE = 0.1
 
 
 def choose_paths(
@@ -48,9 +50,10 @@ def choose_paths(
     chosen = router.first_choice()
     if chosen is None:
         return None
+    until = clock.spent() + _REROUTE_SHARE * clock.remaining()
     try:
         for _ in range(_ROUNDS):
-            if not router.reroute(chosen):
+            if not router.reroute(chosen, until):
                 break
     except OutOfTime:
         # Paths that keep the rules are not thrown away because there is no time to better them.
@@ -162,10 +165,16 @@ class _Router:
             self.add(slot, path, 1)
         return chosen
 
-    def reroute(self, chosen: dict[PathSlot, tuple[int, ...]]) -> bool:
-        """Take every slot out and route it again at the prices of the others. Returns whether any changed."""
+    def reroute(self, chosen: dict[PathSlot, tuple[int, ...]], until: float) -> bool:
+        """Take every slot out and route it again at the prices of the others.
+
+        Returns whether any changed and there is time to go on: what is spent has passed `until`, and the rules
+        hold, if not.
+        """
         changed = False
         for slot in self.slots:
+            if self._clock.spent() > until and self.rules_hold():
+                return False
             before = chosen[slot]
             self.add(slot, before, -1)
             try:
