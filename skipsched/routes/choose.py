@@ -168,7 +168,7 @@ class _Router:
     def reroute(self, chosen: dict[PathSlot, tuple[int, ...]], until: float) -> bool:
         """Take every slot out and route it again at the prices of the others.
 
-        Returns whether to go on: a path has changed, and the clock has not passed `until` with the rules kept.
+        Returns whether to go on: a path has changed, and the clock has not passed `until` with rules kept.
         """
         changed = False
         for slot in self.slots:

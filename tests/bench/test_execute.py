@@ -220,8 +220,10 @@ def busy() -> Iterator[subprocess.Popen[bytes]]:
         assert process.stdin is not None
         process.stdin.write(json.dumps(job).encode() + b"\n")
         process.stdin.flush()
-        yield process
-        process.kill()
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_a_worker_ends_when_its_parent_is_gone(busy: subprocess.Popen[bytes]) -> None:

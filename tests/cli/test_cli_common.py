@@ -15,7 +15,7 @@ from cli_cases import STRANGE_LINK, WRONG, call, command, environment, finished,
 import skipsched
 from skipsched.topology.shipped import shipped_names
 
-COMMANDS = ["solve", "check", "validate", "generate", "schema"]
+COMMANDS = ["solve", "check", "validate", "generate", "bench", "schema"]
 #: Seconds each of these takes to import, or a good part of one.
 HEAVY = {"ortools", "numpy", "networkx", "pandas"}
 
@@ -40,7 +40,7 @@ def test_help_of_a_command_has_examples(name: str) -> None:
     assert f"skipsched {name}" in ran.out
 
 
-@pytest.mark.parametrize("name", ["solve", "check", "validate"])
+@pytest.mark.parametrize("name", ["solve", "check", "validate", "bench"])
 def test_help_tells_the_exit_codes(name: str) -> None:
     assert "Exit codes: 0 " in call(name, "--help").out
 
@@ -143,7 +143,9 @@ def loaded(*arguments: str) -> set[str]:
     return set(ran.err.split())
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["schema", "topology"], ["generate"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["schema", "topology"], ["generate"], ["bench", "--help"]]
+)
 def test_small_commands_load_nothing_heavy(arguments: list[str]) -> None:
     assert not loaded(*arguments) & HEAVY
 
