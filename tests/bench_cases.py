@@ -113,14 +113,14 @@ def stand_in(
     return made
 
 
-def known(monkeypatch: pytest.MonkeyPatch, **times: tuple[str, int, int | None]) -> None:
+def known(monkeypatch: pytest.MonkeyPatch, **times: tuple[str, int, int]) -> None:
     """Let these be all instances of which something is known: SHA-256, iteration time, lower bound."""
-    found = {"found": "2026-01-31", "by": "a test", "seconds": 1.0}
+    found = {"found": "2026-01-31", "version": "0.0.1", "command": "a test"}
     entries = {
         name: {
             "sha256": sha256,
             "iteration_time": {"value": time} | found,
-            "lower_bound": None if bound is None else {"value": bound, "kind": "model"} | found,
+            "lower_bound": {"value": bound, "kind": "model"} | found,
         }
         for name, (sha256, time, bound) in times.items()
     }

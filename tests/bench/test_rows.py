@@ -84,7 +84,7 @@ def test_a_run_without_a_bound_has_the_worst_one() -> None:
 
 
 def test_where_most_have_no_schedule_there_are_no_figures_of_one() -> None:
-    found = row(taking(None, 100, None))
+    found = row(taking(None, 100, 50))
     assert (found.runs, found.found) == (3, 1)
     assert found.iteration_time is found.lower_bound is found.gap is found.over_best_known is None
     assert found.first_at is found.settled_at is None
@@ -94,9 +94,9 @@ def test_where_most_have_no_schedule_there_are_no_figures_of_one() -> None:
 
 def test_the_best_known_is_what_a_row_is_held_against(monkeypatch: pytest.MonkeyPatch) -> None:
     assert row(taking(110, 120, 130)).over_best_known is None
-    known(monkeypatch, harbour=("ab12", 100, None))
+    known(monkeypatch, harbour=("ab12", 100, 50))
     assert row(taking(110, 120, 130)).over_best_known == pytest.approx(0.2)
-    known(monkeypatch, harbour=("another topology of this name", 100, None))
+    known(monkeypatch, harbour=("another topology of this name", 100, 50))
     assert row(taking(110, 120, 130)).over_best_known is None
 
 
@@ -104,7 +104,7 @@ def test_the_integral_is_held_against_the_best_of_all(monkeypatch: pytest.Monkey
     outcomes = seeds([replace(OUTCOME, iteration_time=200, history=((0.0, 200),))])
     # Nothing better is there; 100 is known; 100 is known and 50 is there.
     assert row(outcomes).primal_integral == 0
-    known(monkeypatch, harbour=("ab12", 100, None))
+    known(monkeypatch, harbour=("ab12", 100, 50))
     assert row(outcomes).primal_integral == pytest.approx(5)
     other = replace(RUN, method="first")
     better = replace(OUTCOME, iteration_time=50)
@@ -146,7 +146,7 @@ def instances(**times: tuple[int | None, int | None]) -> list[Row]:
 
 
 def test_totals_are_means_over_the_instances(monkeypatch: pytest.MonkeyPatch) -> None:
-    known(monkeypatch, a=("a", 100, None), b=("b", 100, None))
+    known(monkeypatch, a=("a", 100, 50), b=("b", 100, 50))
     (total,) = totals(instances(a=(110, 55), b=(130, 117), c=(500, 350)))
     assert (total.method, total.time_limit, total.rows) == ("solve", 10.0, 3)
     assert total.over_best_known == pytest.approx(0.2)  # of c, nothing is known

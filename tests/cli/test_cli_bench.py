@@ -228,7 +228,7 @@ def test_different_topologies_of_one_name_are_refused(folder: Path, monkeypatch:
 def test_the_table_is_all_that_goes_to_standard_output(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch)
     topology = load_topology(named("a"))
-    known(monkeypatch, a=(topology.sha256, 800_000, None))
+    known(monkeypatch, a=(topology.sha256, 800_000, 1))
     ran = bench(*written(folder, "a", "b"))
     assert (ran.code, ran.err) == (0, "")
     a, b = (line for line in lines_of(ran) if line.startswith(("a ", "b ")))
