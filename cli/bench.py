@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from skipsched_cli.console import Talk
 
 #: Without other instances: the published set-up, and one family of each kind at its size.
-_DEFAULT_INSTANCES = ("geo-20", "clouds-20", "gpus-20", "homes-20", "uniform-20", "islands-20")
+_DEFAULT_INSTANCES = ("geo-20", "clouds-20", "gpus-20", "homes-20", "equal-20", "islands-20")
 #: Not `skipsched.bench.methods.METHODS` itself: help and completion load nothing.
 _METHODS = ("solve", "first")
 

@@ -84,7 +84,7 @@ def test_a_run_without_a_bound_has_the_worst_one() -> None:
 
 
 def test_where_most_have_no_schedule_there_are_no_figures_of_one() -> None:
-    found = row(taking(None, 100, 50))
+    found = row(taking(None, 100, None))
     assert (found.runs, found.found) == (3, 1)
     assert found.iteration_time is found.lower_bound is found.gap is found.over_best_known is None
     assert found.first_at is found.settled_at is None

@@ -31,6 +31,7 @@ from skipsched.bench.results import Results
 from skipsched.bench.run import Run
 from skipsched.topology.load import load_topology
 from skipsched.topology.shipped import shipped_names
+from skipsched_cli.bench import _DEFAULT_INSTANCES
 
 
 @pytest.fixture(autouse=True)
@@ -652,3 +653,7 @@ def test_a_bar_on_a_terminal(folder: Path) -> None:
     assert b"ended: a" in shown
     assert "21.00 s" in out
     assert "0/1" not in out
+
+
+def test_the_default_instances_are_shipped() -> None:
+    assert set(_DEFAULT_INSTANCES) <= set(shipped_names())
