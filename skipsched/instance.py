@@ -220,6 +220,16 @@ class _Links:
         self.by_kind = self._laid_out(network, nodes)
         self._drop_unused()
 
+    @cached_property
+    def best(self) -> list[Link]:
+        """Links than which no other has both a smaller latency and a larger bandwidth."""
+        best: list[Link] = []
+        links = (link for link in self.figures if link is not None)
+        for link in sorted(links, key=lambda link: (link.latency, -link.bandwidth)):
+            if not best or link.bandwidth > best[-1].bandwidth:
+                best.append(link)
+        return best
+
     def _laid_out(self, network: Network, nodes: Sequence[Node]) -> list[list[int]]:
         ends, specific = self._kinds_of_ends(nodes)
         kinds = max(self.kind) + 1
@@ -322,7 +332,7 @@ class AllReduce:
         """
         if not self.needs_ring(stage, size):
             return 0
-        return min((cost for cost in self._costs(stage, size) if cost != NO_LINK), default=0)
+        return min((self._cost(stage, size, link) for link in self._links.best), default=0)
 
     def _costs(self, stage: int, size: int) -> list[int]:
         """The hop of each of the links' figures."""

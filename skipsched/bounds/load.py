@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 from skipsched.bounds.chosen import earliest, fewest_microbatches, over_data_nodes, smallest_share
 from skipsched.instance import Instance
+
+#: A microbatch, in parts of which rates are counted.
+_WHOLE = 10**18
 
 
 def load_bound(instance: Instance) -> int:
@@ -57,15 +61,31 @@ def _stage(instance: Instance, stage: int, share: int) -> int:
     largest = min(instance.max_sizes[stage], len(work))
     if largest == 0:
         return 0
-    best = _earliest_load(instance, work, share, largest) + instance.allreduce.cheapest(stage, largest)
     if not instance.allreduce.needs_ring(stage, 2):
-        return best  # more nodes then only help
-    for size in range(instance.min_sizes[stage], largest):
-        allreduce = instance.allreduce.cheapest(stage, size)
-        # With all nodes as fast as the fastest the load would be this: most sizes need no closer look.
-        if share * work[0] // size + allreduce < best:
-            best = min(best, _earliest_load(instance, work, share, size) + allreduce)
+        return _earliest_load(instance, work, share, largest)  # more nodes then only help
+    sizes = range(min(instance.min_sizes[stage], largest), largest + 1)
+    allreduce = {size: instance.allreduce.cheapest(stage, size) for size in sizes}
+    shared = _shared_load(instance, work, share)
+    best: int | None = None
+    # The most promising sizes first: soon the others need no closer look.
+    for size in sorted(sizes, key=lambda size: shared[size] + allreduce[size]):
+        if best is not None and shared[size] + allreduce[size] >= best:
+            break
+        exact = _earliest_load(instance, work, share, size) + allreduce[size]
+        best = exact if best is None else min(best, exact)
+    assert best is not None, "a stage has a size"
     return best
+
+
+def _shared_load(instance: Instance, work: Sequence[int], share: int) -> list[int]:
+    """For each number of nodes what `_earliest_load` is at least, as if a microbatch could be divided.
+
+    Within a time t a node does at most ``(t + overhead) / (work + 2 * overhead)`` microbatches; here that is
+    summed without rounding down, in parts of a whole rounded up.
+    """
+    overhead = instance.overhead
+    rates = (_WHOLE // max(1, each + 2 * overhead) + 1 for each in work)
+    return [0, *(share * _WHOLE // rate - overhead for rate in accumulate(rates))]
 
 
 def _everything(instance: Instance) -> int:
