@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from fnmatch import fnmatchcase
-from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from skipsched.bench.methods import METHODS
 from skipsched_cli import exit_codes
-from skipsched_cli.console import color_wanted, print_table, report_console
+from skipsched_cli.console import color_wanted, print_diagnostics, print_table, report_console
 from skipsched_cli.options import Finite, TopologyName, refuse_unwritable, talk_of, talk_options
 
 if TYPE_CHECKING:
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 #: Without other instances: the published set-up, and one family of each kind at its size.
 _DEFAULT_INSTANCES = ("geo-20", "clouds-20", "gpus-20", "homes-20", "equal-20", "islands-20")
-#: Not `skipsched.bench.methods.METHODS` itself: help and completion load nothing.
-_METHODS = ("solve", "first")
-
 _EPILOG = """\b
 Examples:
   skipsched bench
@@ -53,7 +50,7 @@ schedule did not pass the checker, 130 interrupted.
     "--method",
     "methods",
     multiple=True,
-    type=click.Choice(_METHODS),
+    type=click.Choice(tuple(METHODS)),
     default=("solve",),
     show_default=True,
     help="What to measure; may be repeated. first: the first schedule that solve has.",
@@ -94,7 +91,7 @@ schedule did not pass the checker, 130 interrupted.
     type=Finite(min=0),
     default=None,
     metavar="T",
-    help="What counts as worse.  [default: 0.05, with --deterministic 0.01]",
+    help="The part by which a figure may become worse.  [default: 0.05, with --deterministic 0.01]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the runs as JSON.")
 @click.option("--markdown", is_flag=True, help="Print the table as Markdown, with what made it.")
@@ -124,22 +121,33 @@ def command(
     talk = talk_of(quiet, verbose)
     if as_json and markdown:
         raise click.UsageError("--json and --markdown exclude each other")
+    if [*instances, against].count("-") > 1:
+        raise click.UsageError("only one file can be read from stdin")
+    if deterministic and workers is not None:
+        raise click.UsageError("--workers has no meaning with --deterministic, which fixes them")
+    if tolerance is not None and against is None:
+        raise click.UsageError("--tolerance is of --against")
     _refuse_what_cannot_be_written(output, against, svg)
     before = None if against is None else Results.read(against)
     topologies = _loaded(instances or _DEFAULT_INSTANCES)
+    if not quiet:
+        print_diagnostics(warning for loaded in topologies.values() for warning in loaded.warnings)
     runs = plan(topologies.values(), methods, limits, range(seeds), deterministic, workers)
     if before is not None:
         _refuse_nothing_in_common(before, runs)
     results = Results.resumed(output, shlex.join(["skipsched", *sys.argv[1:]]))
     failed = _make(results, runs, topologies, output, talk)
     made = results.of(runs)
+    compared = [] if before is None else compare(before, made, tolerance)
+    _print(made, compared, as_json, markdown)
+    if before is not None:
+        _say_what_is_not_compared(before, made, talk)
+    code = _verdict(made, failed, compared)
     if svg is not None:
         from skipsched.bench.plots import write_plots
 
         write_plots(made, Path(svg))
-    compared = [] if before is None else compare(before, made, tolerance)
-    _print(made, compared, as_json, markdown)
-    return _verdict(made, failed, compared)
+    return code
 
 
 def _refuse_what_cannot_be_written(output: str, against: str | None, svg: str | None) -> None:
@@ -152,10 +160,18 @@ def _refuse_what_cannot_be_written(output: str, against: str | None, svg: str | 
         raise click.UsageError(f"the new results would go to {against} itself: give another file with -o")
     if svg is None:
         return
-    if find_spec("matplotlib") is None:
-        raise click.UsageError("--svg needs matplotlib: pip install 'skipsched[plot]'")
-    if Path(svg).exists() and not Path(svg).is_dir():
-        raise click.BadParameter(f"{svg} is no folder", param_hint="--svg")
+    if not svg:
+        raise click.BadParameter("an empty name is no folder", param_hint="--svg")
+    try:
+        import matplotlib as _  # noqa: F401
+    except ImportError:
+        raise click.UsageError("--svg needs matplotlib, the extra `plot` of skipsched") from None
+    try:
+        Path(svg).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.BadParameter(f"{svg}: {error.strerror}", param_hint="--svg") from None
+    if not os.access(svg, os.W_OK):
+        raise click.BadParameter(f"no permission to write in {svg}", param_hint="--svg")
 
 
 def _loaded(instances: Sequence[str]) -> dict[str, Topology]:
@@ -203,9 +219,23 @@ def _refuse_nothing_in_common(before: Results, runs: Sequence[Run]) -> None:
 
     if any(run in before.outcomes for run in runs):
         return
-    held = [group.says for group in grouped(before.outcomes)]
+    names = {run.instance for run in runs}
+    changed = sorted({run.instance for run in before.outcomes if run.instance in names})
+    held = list(dict.fromkeys(group.says for group in grouped(before.outcomes)))
     shown = ", ".join(held[:5]) + (", ..." if len(held) > 5 else "")
-    raise click.UsageError(f"--against has none of these runs; it has {shown or 'none at all'}")
+    another = f" (the topology of {changed[0]} may be another one by now)" if changed else ""
+    raise click.UsageError(f"--against has none of these runs; it has {shown or 'none at all'}{another}")
+
+
+def _say_what_is_not_compared(before: Results, made: Results, talk: Talk) -> None:
+    """Silence would look like a comparison of everything."""
+    from skipsched.bench.against import not_compared
+
+    for line in not_compared(before, made):
+        talk.say(f"not compared: {line}")
+    timed = any(not run.deterministic for run in made.outcomes)
+    if timed and before.machine != made.machine:
+        talk.say("--against is from another machine: runs that a clock ends are not like for like")
 
 
 def _make(
@@ -227,9 +257,8 @@ def _make(
                 failed.append(f"{run.says}: {error}")
             except KeyboardInterrupt:
                 finished = sum(run in results.outcomes for run in runs)
-                talk.say(
-                    f"{finished} of {len(runs)} runs are finished, in {output}: the same command goes on"
-                )
+                kept = f"{finished} of {len(runs)} runs are finished, in {output}; " if finished else ""
+                talk.say(f"interrupted: {kept}run the same command again to go on")
                 raise
             else:
                 results.add(run, outcome)
@@ -275,7 +304,7 @@ def _print(made: Results, compared: Sequence[Comparison], as_json: bool, markdow
 
         click.echo(report(made, compared), nl=False)
     else:
-        from skipsched.bench.tables import LEGEND, compared_table, means, table
+        from skipsched.bench.tables import COMPARED, LEGEND, compared_table, means, table
 
         console = report_console()
         print_table(console, *table(made))
@@ -283,6 +312,8 @@ def _print(made: Results, compared: Sequence[Comparison], as_json: bool, markdow
             console.print(line, markup=False)
         if compared:
             print_table(console, *compared_table(compared))
+            for line in COMPARED:
+                console.print(line, markup=False)
 
 
 def _verdict(made: Results, failed: Sequence[str], compared: Sequence[Comparison]) -> int:

@@ -1,6 +1,7 @@
-"""Measures everything that BENCHMARKS.md claims, and writes it.
+"""Measures everything that BENCHMARKS.md claims, and writes it; or repeats the short part of it and compares.
 
     rm -r docs/benchmarks && python docs/benchmarks.py
+    python docs/benchmarks.py compare RESULTS.json
 
 Results are kept in `docs/benchmarks/`: interrupted, the same command goes on where it was. Results of another
 version of the code are refused: they have to be deleted first.
@@ -8,8 +9,10 @@ version of the code are refused: they have to be deleted first.
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +23,8 @@ from skipsched.topology.shipped import shipped_names
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path("docs/benchmarks")
+#: The part that `.ci/run` repeats.
+COUNTED = "counted"
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ PARTS = [
     Part(
         "Counted work",
         "The same on every machine. `.ci/run` repeats these runs and fails if one of them has become worse.",
-        "ci",
+        COUNTED,
         "small-8 geo-20 clouds-20 gpus-20 homes-20 equal-20 islands-20 "
         "--deterministic --time-limit 2 --seeds 1",
     ),
@@ -80,19 +85,35 @@ other, longer runs, which the last table names.
 """
 
 
-def main() -> None:
-    """Measure what is missing, and write the file."""
-    parts = [HEAD, *(_measured(part) for part in PARTS), _best_known()]
+def main(arguments: Sequence[str]) -> int:
+    """Measure what is missing, and write the file; or compare."""
+    if arguments:
+        (_, results) = arguments
+        return _compared(results)
+    known = _best_known()
+    parts = [HEAD, *(_measured(part) for part in PARTS), known]
     write_atomically(ROOT / "BENCHMARKS.md", "\n".join(parts))
+    return 0
+
+
+def _compared(results: str) -> int:
+    """Repeat the runs of counted work; the exit code says whether one has become worse.
+
+    Counted work is the same on every machine, but not with every version of the libraries: hence the
+    tolerance.
+    """
+    (part,) = (part for part in PARTS if part.name == COUNTED)
+    words = [*shlex.split(part.arguments), "--against", f"{FOLDER / COUNTED}.json", "--tolerance", "0.05"]
+    command = [sys.executable, "-m", "skipsched", "bench", *words, "-o", results, "--verbose"]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
 def _measured(part: Part) -> str:
     (ROOT / FOLDER).mkdir(exist_ok=True)
     command = f"skipsched bench {part.arguments} -o {FOLDER / part.name}.json --markdown"
     print(command, file=sys.stderr)
-    ran = subprocess.run(
-        f"{sys.executable} -m {command}", shell=True, cwd=ROOT, check=True, capture_output=True, text=True
-    )
+    words = [sys.executable, "-m", *shlex.split(command), "--verbose"]
+    ran = subprocess.run(words, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     return f"## {part.title}\n\n{part.text}\n\n{ran.stdout}"
 
 
@@ -124,4 +145,4 @@ def _how(found: dict[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

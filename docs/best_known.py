@@ -39,11 +39,17 @@ def main() -> None:
     given = parser.parse_args()
     for name in shipped_names():
         wanted = any(fnmatchcase(name, pattern) for pattern in given.patterns)
-        if wanted and not (given.missing and name in json.loads(PATH.read_text(encoding="utf-8"))):
+        if wanted and not (given.missing and _is_known(name)):
             command = (
                 f"skipsched solve {name} --deterministic --time-limit {given.seconds:g} --seed {given.seed}"
             )
             _keep(name, command, _solved(command))
+
+
+def _is_known(name: str) -> bool:
+    """Whether the instance as it is has an entry."""
+    held = json.loads(PATH.read_text(encoding="utf-8")).get(name)
+    return held is not None and held["sha256"] == skipsched.load_topology(name).sha256
 
 
 def _solved(command: str) -> skipsched.Schedule:
@@ -53,6 +59,8 @@ def _solved(command: str) -> skipsched.Schedule:
         words = [sys.executable, "-m", *command.split(), "--quiet", "-o", str(path)]
         subprocess.run(words, check=True)
         schedule = skipsched.Schedule.read(path)
+    if schedule.document["solver"]["stop_reason"] == "interrupted":
+        raise SystemExit(f"{command} was interrupted: run again, it may find something else")
     if violations := skipsched.validate(schedule):
         raise SystemExit(f"{command}: {violations[0].format()}")
     return schedule

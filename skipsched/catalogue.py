@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -13,28 +12,13 @@ from typing import Any
 FILE = "best_known.json"
 
 
-@dataclass(frozen=True, slots=True)
-class BestKnown:
-    """What is known of one instance.
-
-    Parameters
-    ----------
-    iteration_time
-        Microseconds of the best schedule found so far.
-    lower_bound
-        Microseconds of the best bound proved so far.
-    """
-
-    iteration_time: int
-    lower_bound: int
-
-
-def best_known(name: str, sha256: str) -> BestKnown | None:
-    """What is known of a topology; None if it is no shipped instance, or a changed one."""
+def best_known(name: str, sha256: str) -> int | None:
+    """Best known iteration time of a shipped topology, microseconds; None if it is another, or changed."""
     entry = entries().get(name)
     if entry is None or entry["sha256"] != sha256:
         return None
-    return BestKnown(entry["iteration_time"]["value"], entry["lower_bound"]["value"])
+    time: int = entry["iteration_time"]["value"]
+    return time
 
 
 @cache

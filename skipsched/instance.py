@@ -222,7 +222,7 @@ class _Links:
 
     @cached_property
     def best(self) -> list[Link]:
-        """Links than which no other has both a smaller latency and a larger bandwidth."""
+        """Links than which no other has at most the latency and at least the bandwidth."""
         best: list[Link] = []
         links = (link for link in self.figures if link is not None)
         for link in sorted(links, key=lambda link: (link.latency, -link.bandwidth)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 from importlib import metadata
@@ -21,13 +20,13 @@ def cores() -> int:
 
 
 def machine() -> dict[str, str | int]:
-    """Processor, cores, bytes of memory and system; nothing that names the one machine."""
+    """Processor, cores, memory and system: nothing that names the one machine, or changes with a boot."""
     import psutil
 
     return {
         "processor": _processor(),
         "cores": cores(),
-        "memory": psutil.virtual_memory().total,
+        "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.machine()}",
     }
 
@@ -51,6 +50,8 @@ def _processor() -> str:
 
 def _code() -> str:
     """A short digest of the package's own code, which changes with every edit of it."""
+    import hashlib
+
     folder = Path(__file__).parent
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*.py")):

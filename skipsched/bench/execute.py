@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,7 +13,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import IO, Any
 
+from skipsched.api import validate
 from skipsched.bench.run import Outcome, Run
+from skipsched.machine import program
+from skipsched.schedule import Schedule
+from skipsched.topology.load import load_document
 
 #: Seconds between two looks at the memory: often enough for what grows slowly, seldom enough not to disturb.
 _LOOK_EVERY = 0.2
@@ -40,13 +45,13 @@ def execute(run: Run, document: Mapping[str, Any]) -> Outcome:
     Raises
     ------
     RunFailed
-        If the process ends without an outcome, or not at all.
+        If the process ends without an outcome, or not at all, or runs other code than this one.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         started = time.monotonic()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "skipsched.bench.worker"], stdin=subprocess.PIPE, stdout=out, stderr=err
-        )
+        # -P: what lies in the working folder is none of the program's modules.
+        words = [sys.executable, "-P", "-m", "skipsched.bench.worker"]
+        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=out, stderr=err, env=_environment())
         try:
             _ask(process, run, document, started)
             peak = _watch(process, started + _STUCK_FACTOR * run.time_limit + _STUCK_SECONDS)
@@ -56,9 +61,28 @@ def execute(run: Run, document: Mapping[str, Any]) -> Outcome:
             raise RunFailed(f"{_how_it_ended(process.returncode)}{_last_words(err)}")
         out.seek(0)
         try:
-            return Outcome.of_row(json.loads(out.read()) | {"peak_memory": peak})
+            row = json.loads(out.readline())
+            if row["code"] != program()["code"]:
+                raise RunFailed("it ran other code than this program's")
+            return _checked(row | {"peak_memory": peak, "violations": []}, out.read(), document)
         except (ValueError, TypeError, LookupError):
             raise RunFailed(f"ended without an outcome{_last_words(err)}") from None
+
+
+def _environment() -> dict[str, str]:
+    """Where this process finds its code: the other one is to run the same, whatever folder it works in."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
+def _checked(row: dict[str, Any], schedule: bytes, document: Mapping[str, Any]) -> Outcome:
+    """The outcome, with the checker's word on the schedule. It is read as its user will have it."""
+    if row["iteration_time"] is not None:
+        read = Schedule.parse("schedule", schedule)
+        violations = validate(read, load_document(document))
+        if violations:
+            row |= {"violations": [violation.format() for violation in violations]}
+            row |= {"iteration_time": None, "history": []}
+    return Outcome.of_row(row)
 
 
 def _ask(process: subprocess.Popen[bytes], run: Run, document: Mapping[str, Any], started: float) -> None:
@@ -86,8 +110,11 @@ def _watch(process: subprocess.Popen[bytes], stuck_at: float) -> int:
     watched = psutil.Process(process.pid)
     peak = 0
     while True:
-        with suppress(psutil.Error):  # one of them ended meanwhile
-            peak = max(peak, sum(held.memory_info().rss for held in [watched, *watched.children(True)]))
+        held = 0
+        with suppress(psutil.Error):  # one of them has ended meanwhile
+            for running in [watched, *watched.children(recursive=True)]:
+                held += running.memory_info().rss
+        peak = max(peak, held)
         try:
             process.wait(_LOOK_EVERY)
         except subprocess.TimeoutExpired:
@@ -114,7 +141,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _how_it_ended(code: int) -> str:
     if code < 0:
-        return f"ended by {signal.Signals(-code).name}"
+        known = {int(number): number.name for number in signal.Signals}
+        return f"ended by {known.get(-code, f'signal {-code}')}"
     return f"ended with exit code {code}"
 
 

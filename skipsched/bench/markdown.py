@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from skipsched.bench.against import Comparison
 from skipsched.bench.results import Results
-from skipsched.bench.tables import LEGEND, Table, compared_table, means, table
+from skipsched.bench.tables import COMPARED, LEGEND, Table, compared_table, means, table
 
 #: Columns of text; the others are figures.
 _TEXT = ("instance", "method", "verdict")
@@ -16,7 +16,7 @@ def report(results: Results, compared: Sequence[Comparison] = ()) -> str:
     """Table, means, comparison if there is one, and the command, date, machine and versions behind them."""
     parts = [_lines(table(results)), [f"* {line}" for line in means(results)], LEGEND]
     if compared:
-        parts.append(_lines(compared_table(compared)))
+        parts += [_lines(compared_table(compared)), COMPARED]
     parts.append(_provenance(results))
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
@@ -40,5 +40,5 @@ def _provenance(results: Results) -> list[str]:
     return [
         f"Command: `{results.command}`  ",
         f"{results.date}, skipsched {version} (code {code}), {libraries}; {machine['cores']} cores of "
-        f"{machine['processor']}, {machine['memory'] / 2**30:.0f} GiB, {machine['system']}.",
+        f"{machine['processor']}, {machine['memory']}, {machine['system']}.",
     ]

@@ -122,7 +122,7 @@ def _ratios(results: Results, kind: str) -> Iterator[float]:
 
 def _kind(run: Run) -> str:
     """What is compared: method and time limit."""
-    return f"{run.method}, {run.time_limit:g} s" + (" of work" if run.deterministic else "")
+    return f"{run.method}, {run.group.limit}"
 
 
 def _colors(results: Results) -> dict[str, str]:

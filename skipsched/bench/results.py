@@ -13,6 +13,7 @@ from skipsched.bench.run import Outcome, Run
 from skipsched.catalogue import best_known
 from skipsched.files.document import Kind, write_document
 from skipsched.machine import machine, program
+from skipsched.text.diagnostics import short
 
 _KIND = Kind(
     "bench result",
@@ -24,6 +25,8 @@ _NUMBER = (int, float)
 #: No figure of a run is larger.
 _MOST = 2**63
 _NONE = type(None)
+_WORDS = {int: "a number from 0 on", str: "a text", bool: "true or false", list: "a list", dict: "an object"}
+_WORDS |= {_NONE: "null"}
 #: What each key of a row that is read back may be.
 _TYPES: dict[str, tuple[type, ...]] = {
     "instance": (str,),
@@ -85,7 +88,7 @@ class Results:
             If the file holds something else, or results of another program or machine, which would mix.
         """
         fresh = cls(program(), machine(), command, _today())
-        if not Path(path).exists():
+        if not Path(path).exists() or not Path(path).stat().st_size:
             return fresh
         held = cls.read(path)
         for what, now, then in (
@@ -110,15 +113,19 @@ class Results:
         """
         document = _KIND.read(path)
         types = {"program": (dict,), "machine": (dict,), "command": (str,), "date": (str,), "runs": (list,)}
-        _check(document, types, "")
-        outcomes = {}
+        _check(document, types, f"{path}: ")
+        outcomes: dict[Run, Outcome] = {}
         for i, row in enumerate(document["runs"]):
+            where = f"{path}: runs[{i}]"
             if not isinstance(row, dict):
-                raise _KIND.refused(f"runs[{i}]: an object is expected")
-            _check(row, _TYPES, f"runs[{i}].")
-            _check_violations(row["violations"], f"runs[{i}].violations")
-            _check_history(row["history"], f"runs[{i}].history")
-            outcomes[Run(**{name: row[name] for name in Run.__dataclass_fields__})] = Outcome.of_row(row)
+                raise _KIND.refused(f"{where}: an object is expected")
+            _check(row, _TYPES, f"{where}.")
+            _check_violations(row["violations"], f"{where}.violations")
+            _check_history(row["history"], f"{where}.history")
+            run = Run(**{name: row[name] for name in Run.__dataclass_fields__})
+            if run in outcomes:
+                raise _KIND.refused(f"{where}: {run.says} stands there twice")
+            outcomes[run] = Outcome.of_row(row)
         return cls(document["program"], document["machine"], document["command"], document["date"], outcomes)
 
     def add(self, run: Run, outcome: Outcome) -> None:
@@ -127,13 +134,16 @@ class Results:
         self.date = _today()
 
     def write(self, path: str | Path) -> None:
-        """Write them all, at once or not at all.
+        """Write them all, at once or not at all; what another bench has put there meanwhile stays.
 
         Raises
         ------
+        InputError
+            If something else has been put there meanwhile.
         OSError
-            If that cannot be done; what was there before is then untouched.
+            If it cannot be written; what was there before is then untouched.
         """
+        self.outcomes = self.resumed(path, self.command).outcomes | self.outcomes
         write_document(self.document(), path)
 
     def document(self) -> dict[str, Any]:
@@ -157,8 +167,7 @@ class Results:
 
     def best(self, run: Run) -> int | None:
         """What a run's iteration time is held against: the best known, microseconds; None if nothing is."""
-        known = best_known(run.instance, run.sha256)
-        return None if known is None else known.iteration_time
+        return best_known(run.instance, run.sha256)
 
     def reference(self, run: Run) -> int | None:
         """The best known, or the best of these results where that is better or nothing is known."""
@@ -202,7 +211,8 @@ def _check(found: Mapping[str, Any], types: Mapping[str, tuple[type, ...]], wher
         # A boolean is an int for Python, not for those who wrote the file.
         fits = isinstance(value, allowed) and (bool in allowed or not isinstance(value, bool))
         if not fits or (isinstance(value, _NUMBER) and not 0 <= value <= _MOST):
-            raise _KIND.refused(f"{where}{key}: {value!r:.60} is not what is expected there")
+            expected = " or ".join(_WORDS[kind] for kind in allowed if kind is not float)
+            raise _KIND.refused(f"{where}{key}: {expected} is expected, not {short(repr(value))}")
 
 
 def _check_violations(violations: list[Any], where: str) -> None:

@@ -23,6 +23,8 @@ class Row:
         What was asked.
     runs, found
         How many runs there are, and how many of them have a schedule.
+    infeasible
+        Whether it is proved that there are no schedules.
     iteration_time, lower_bound
         Microseconds.
     over_best_known
@@ -38,6 +40,7 @@ class Row:
     group: Group
     runs: int
     found: int
+    infeasible: bool
     iteration_time: float | None
     over_best_known: float | None
     lower_bound: float | None
@@ -74,6 +77,7 @@ def _row(results: Results, group: Group, runs: list[Run]) -> Row:
         group=group,
         runs=len(runs),
         found=sum(found.iteration_time is not None for found in outcomes),
+        infeasible=any(found.status == "INFEASIBLE" for found in outcomes),
         iteration_time=middle(found.iteration_time for found in outcomes),
         over_best_known=middle(over_best(found.iteration_time, best) for found in outcomes),
         lower_bound=middle((found.lower_bound for found in outcomes), worst=-math.inf),
@@ -101,44 +105,53 @@ def middle(figures: Iterable[float | None], worst: float = math.inf) -> float | 
 
 
 @dataclass(frozen=True, slots=True)
+class Mean:
+    """An arithmetic mean of the figures that there are, and how many these are; None of none."""
+
+    value: float | None
+    count: int
+
+    @classmethod
+    def of(cls, figures: Iterable[float | None]) -> Mean:
+        """The mean of what is not missing."""
+        known = [figure for figure in figures if figure is not None]
+        return cls(fmean(known) if known else None, len(known))
+
+
+@dataclass(frozen=True, slots=True)
 class Total:
     """Means over the instances of all rows with one method and time limit.
 
     Parameters
     ----------
-    method, time_limit
+    method, limit
         Of those rows.
     rows
         How many there are.
     over_best_known, gap
-        Arithmetic means over the rows that have them; None if none has.
+        Over the rows that have such a figure.
     """
 
     method: str
-    time_limit: float
+    limit: str
     rows: int
-    over_best_known: float | None
-    gap: float | None
+    over_best_known: Mean
+    gap: Mean
 
 
 def totals(table: Iterable[Row]) -> list[Total]:
     """One summary for each method and time limit, where it sums up more than one row."""
-    kinds: dict[tuple[str, float], list[Row]] = {}
+    kinds: dict[tuple[str, str], list[Row]] = {}
     for row in table:
-        kinds.setdefault((row.group.method, row.group.time_limit), []).append(row)
+        kinds.setdefault((row.group.method, row.group.limit), []).append(row)
     return [
         Total(
             method,
             limit,
             len(of_kind),
-            _mean(r.over_best_known for r in of_kind),
-            _mean(r.gap for r in of_kind),
+            Mean.of(row.over_best_known for row in of_kind),
+            Mean.of(row.gap for row in of_kind),
         )
         for (method, limit), of_kind in kinds.items()
         if len(of_kind) > 1
     ]
-
-
-def _mean(figures: Iterable[float | None]) -> float | None:
-    known = [figure for figure in figures if figure is not None]
-    return fmean(known) if known else None

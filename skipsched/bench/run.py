@@ -86,15 +86,15 @@ class Outcome:
     status, stop_reason
         As in a `Result`.
     iteration_time, lower_bound
-        Microseconds; None if there is none.
+        Microseconds; None if there is none. A schedule that does not pass the checker is none.
     bound_kind
         Which argument gave the bound.
     violations
-        What the checker, reading the schedule as a file, found wrong with it; empty without a schedule.
+        What the checker, reading the schedule as a file, found wrong with it.
     imported_at
         Seconds until the program was loaded, the topology not yet.
     wall_time
-        Seconds until the schedule stood, its check included.
+        Seconds until the method had ended.
     peak_memory
         Most bytes that the run's processes held together, looked at several times a second.
     history

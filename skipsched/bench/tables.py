@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from skipsched.bench.against import Comparison
+from skipsched.bench.against import FIGURES, Comparison
 from skipsched.bench.results import Results
-from skipsched.bench.rows import Row, rows, totals
+from skipsched.bench.rows import Mean, Row, rows, totals
 from skipsched.text.words import seconds
 
 
@@ -23,7 +23,15 @@ def _wall(time: float | None) -> str:
     return "-" if time is None else f"{time:.1f} s"
 
 
+def _mean(mean: Mean, rows: int) -> str:
+    """A mean, and of how many if some are missing."""
+    return _percent(mean.value) + (f" ({mean.count} of {rows})" if mean.count < rows else "")
+
+
 def _runs(row: Row) -> str:
+    """How many, and if not all of them have a schedule, how many have."""
+    if row.infeasible:
+        return "infeasible"
     return str(row.runs) if row.found == row.runs else f"{row.found} of {row.runs}"
 
 
@@ -54,9 +62,6 @@ LEGEND = [
 ]
 
 
-#: The figures that a comparison shows as ratios.
-_RATIOS = ("iteration time", "lower bound", "first at", "settled at", "peak memory")
-
 #: Heads and rows of a table.
 Table = tuple[list[str], list[list[str]]]
 
@@ -69,15 +74,23 @@ def table(results: Results) -> Table:
 def means(results: Results) -> list[str]:
     """A line for each method and time limit with several instances."""
     return [
-        f"{total.method}, {total.time_limit:g} s, mean of {total.rows} instances: "
-        f"over best {_percent(total.over_best_known)}, gap {_percent(total.gap)}"
+        f"{total.method}, {total.limit}, mean over {total.rows} instances: "
+        f"over best {_mean(total.over_best_known, total.rows)}, gap {_mean(total.gap, total.rows)}"
         for total in totals(rows(results))
     ]
 
 
+#: What the heads of comparisons mean.
+COMPARED = [
+    "x: now, as a multiple of before. Worse is a longer iteration time or a smaller bound than the tolerance",
+    "allows, or fewer schedules or proofs; the other figures depend on what else the machine does.",
+]
+
+
 def compared_table(comparisons: Iterable[Comparison]) -> Table:
     """The table of comparisons: figures now, in parts of what they were."""
-    heads = ["instance", "method", "limit", "runs", "iteration before", "now", *_RATIOS, "verdict"]
+    ratios = [f"{name} x" for name in FIGURES]
+    heads = ["instance", "method", "limit", "runs", "iteration before", "now", *ratios, "verdict"]
     return heads, [
         [
             comparison.group.instance,
@@ -86,8 +99,8 @@ def compared_table(comparisons: Iterable[Comparison]) -> Table:
             str(comparison.seeds),
             _time(comparison.before),
             _time(comparison.now),
-            *(f"{comparison.ratios[name]:.3f}" if name in comparison.ratios else "-" for name in _RATIOS),
-            "worse" if comparison.worse else "no worse",
+            *(f"{comparison.ratios[name]:.3f}" if name in comparison.ratios else "-" for name in FIGURES),
+            comparison.verdict,
         ]
         for comparison in comparisons
     ]

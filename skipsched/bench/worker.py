@@ -1,7 +1,8 @@
 """`python -m skipsched.bench.worker`: makes the one run that standard input asks for.
 
 A line of JSON comes in: the run, the topology's document, and when the process was started. A line of JSON
-goes out: the outcome, save for what only the parent sees. When the parent is gone, so is this process.
+goes out, the outcome, save for what only the parent sees, and after it the schedule, if there is one. When
+the parent is gone, so is this process.
 """
 
 from __future__ import annotations
@@ -18,8 +19,7 @@ def main() -> None:
     """Make the run."""
     job = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    json.dump(_made(job), sys.stdout)
-    sys.stdout.write("\n")
+    _make(job)
 
 
 def _end_with_parent() -> None:
@@ -28,11 +28,10 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _made(job: dict[str, Any]) -> dict[str, Any]:
-    from skipsched.api import validate
+def _make(job: dict[str, Any]) -> None:
     from skipsched.bench.methods import METHODS
     from skipsched.clock import Clock
-    from skipsched.schedule import Schedule
+    from skipsched.machine import program
     from skipsched.solver import Options
     from skipsched.topology.load import load_document
 
@@ -42,23 +41,20 @@ def _made(job: dict[str, Any]) -> dict[str, Any]:
     clock = Clock(job["time_limit"], job["deterministic"], started)
     options = Options(seed=job["seed"], workers=job["workers"])
     result = METHODS[job["method"]](topology, options, clock)
-    violations = []
-    if result.schedule is not None:
-        # As its reader will have it.
-        read = Schedule.parse("schedule", result.schedule.text().encode())
-        violations = [violation.format() for violation in validate(read, topology)]
-    times = None if result.schedule is None else result.schedule.document["iteration_time"]
-    return {
+    outcome = {
+        "code": program()["code"],
         "status": result.status,
         "stop_reason": result.stop_reason,
-        "iteration_time": times,
+        "iteration_time": None if result.schedule is None else result.schedule.document["iteration_time"],
         "lower_bound": result.lower_bound,
         "bound_kind": result.bound_kind,
-        "violations": violations,
         "imported_at": round(imported_at, 3),
         "wall_time": round(clock.elapsed(), 3),
         "history": [[round(at, 3), found] for at, found in result.statistics.incumbents],
     }
+    print(json.dumps(outcome))  # noqa: T201
+    if result.schedule is not None:
+        sys.stdout.write(result.schedule.text())
 
 
 if __name__ == "__main__":

@@ -81,11 +81,12 @@ def _shared_load(instance: Instance, work: Sequence[int], share: int) -> list[in
     """For each number of nodes what `_earliest_load` is at least, as if a microbatch could be divided.
 
     Within a time t a node does at most ``(t + overhead) / (work + 2 * overhead)`` microbatches; here that is
-    summed without rounding down, in parts of a whole rounded up.
+    summed without rounding down, in parts of a whole rounded up. One node could do all of them in `most`.
     """
     overhead = instance.overhead
+    most = _busy(share, work[0], 2, overhead)
     rates = (_WHOLE // max(1, each + 2 * overhead) + 1 for each in work)
-    return [0, *(share * _WHOLE // rate - overhead for rate in accumulate(rates))]
+    return [0, *(min(most, share * _WHOLE // rate - overhead) for rate in accumulate(rates))]
 
 
 def _everything(instance: Instance) -> int:

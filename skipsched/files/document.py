@@ -136,7 +136,7 @@ def _laid_out(value: Any, depth: int) -> str:
 
 
 def _is_row(value: Mapping[str, Any] | list[Any], depth: int) -> bool:
-    """Whether a container is written on one line: one without containers in it, below the top."""
+    """Whether a container is written on one line: one without mappings in it, at the top not even lists."""
     inner = value.values() if isinstance(value, Mapping) else value
     return (
         depth > 0

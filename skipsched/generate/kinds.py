@@ -18,6 +18,8 @@ _DRAFTS: dict[str, Callable[[int, Draw], Draft]] = {
     "equal": equal.draft,
     "islands": islands.draft,
 }
+#: How far apart the draws of two seeds lie. It never changes: the topologies of all seeds would.
+_APART = 1001
 #: Names of the kinds.
 KINDS = tuple(_DRAFTS)
 
@@ -59,10 +61,10 @@ def generate_topology(kind: str, nodes: int, seed: int = 0) -> str:
         ("nodes", nodes, LEAST_NODES, MOST_NODES),
         ("seed", seed, 0, MAX_SEED),
     ):
-        if not least <= number <= most:
-            raise ValueError(f"{what} must be from {least} to {most}, not {number}")
+        if type(number) is not int or not least <= number <= most:
+            raise ValueError(f"{what} must be a whole number from {least} to {most}, not {number}")
     name = f"{kind}-{nodes}" + (f"-seed{seed}" if seed else "")
     command = f"skipsched generate --kind {kind} --nodes {nodes} --seed {seed}"
     # Sizes of one seed are drawn apart, so that a family has more than one draw of what does not grow.
-    draw = Draw(seed * (MOST_NODES + 1) + nodes)
+    draw = Draw(seed * _APART + nodes)
     return written(_DRAFTS[kind](nodes, draw), name, command)

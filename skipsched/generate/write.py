@@ -101,7 +101,7 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
             (f"{cell}, " if cell else "").ljust(width + 2 if width else 0)
             for cell, width in zip(row[:-1], widths, strict=False)
         ]
-        lines.append(f"  - {{{''.join(cells)}{row[-1]}}}".replace("{,", "{"))
+        lines.append(f"  - {{{''.join(cells)}{row[-1]}}}")
     return lines
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 from skipsched.clock import Clock
 from skipsched.instance import Instance
@@ -29,11 +29,12 @@ def has_routes(instance: Instance, clock: Clock, workers: int) -> bool:
     OutOfTime
         If the clock ran out first.
     """
-    allocation = next(allocations(instance, clock), None)
-    if allocation is not None and _at_hand(instance, allocation, clock):
+    candidates = allocations(instance, clock)
+    first = list(islice(candidates, 1))
+    if first and _at_hand(instance, first[0], clock):
         return True
     try:
-        find_routes(instance, clock, workers)
+        find_routes(instance, clock, workers, chain(first, candidates))
     except Infeasible:
         return False
     return True

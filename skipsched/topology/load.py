@@ -53,7 +53,8 @@ def load_topology(path_or_text: str | Path) -> Topology:
         return load_source(read_source("<stdin>", sys.stdin.buffer.read(tree.MAX_BYTES + 1)), Path())
     path = Path(path_or_text)
     # os.path: other than Path.exists it does not raise for names that no file can have.
-    if not os.path.exists(path):  # noqa: PTH110
+    # A folder is no topology: it does not hide an instance of its name.
+    if not os.path.exists(path) or os.path.isdir(path):  # noqa: PTH110, PTH112
         path = shipped_path(str(path_or_text)) or path
     return load_source(read_source(str(path), _read_bytes(path)), path.parent)
 

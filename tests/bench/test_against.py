@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from bench_cases import NOTHING, OUTCOME, RUN, results, seeds, taking
 
-from skipsched.bench.against import Comparison, compare
+from skipsched.bench.against import Comparison, compare, not_compared
 from skipsched.bench.run import Outcome, Run
 
 COUNTED = replace(RUN, deterministic=True)
@@ -36,13 +36,13 @@ def test_a_longer_iteration_time_is_worse() -> None:
     found = compared(taking(100, 100, 100), taking(110, 110, 110))
     assert found.worse == ("the iteration time is 10.0 % longer",)
     assert (found.before, found.now) == (100, 110)
-    assert found.ratios["iteration time"] == pytest.approx(1.1)
+    assert found.ratios["iteration"] == pytest.approx(1.1)
 
 
 def test_a_shorter_iteration_time_is_not() -> None:
     found = compared(taking(100), taking(50))
     assert found.worse == ()
-    assert found.ratios["iteration time"] == 0.5
+    assert found.ratios["iteration"] == 0.5
 
 
 def test_medians_are_compared() -> None:
@@ -62,22 +62,33 @@ def test_a_seed_that_lost_its_bound_does_not_raise_the_bound() -> None:
     before = seeds(replace(OUTCOME, lower_bound=bound) for bound in (500_000, 600_000, 700_000))
     now = seeds(replace(OUTCOME, lower_bound=bound) for bound in (500_000, None, 700_000))
     found = compared(before, now)
-    assert found.ratios["lower bound"] == pytest.approx(5 / 6)
+    assert found.ratios["bound"] == pytest.approx(5 / 6)
     assert found.worse == ("the lower bound is 16.7 % smaller",)
 
 
 def test_no_schedule_where_there_was_one_is_worse() -> None:
     found = compared({RUN: OUTCOME}, {RUN: NOTHING})
-    assert found.worse == ("no schedule, where there was one", "no lower bound, where there was one")
+    assert found.worse == ("0 of 1 runs have a schedule, 1 had", "no lower bound, where there was one")
     assert found.now is None
-    assert set(found.ratios) == {"peak memory"}
+    assert set(found.ratios) == {"memory"}
     assert worse(NOTHING, OUTCOME) == ()
 
 
-def test_one_seed_of_three_without_a_schedule_is_told_by_the_median() -> None:
-    assert compared(taking(100, 100, 100), taking(100, 100, None)).worse == ()
-    told = compared(taking(100, 100, 100), taking(None, 100, None)).worse
-    assert told[0] == "no schedule, where there was one"
+def test_fewer_schedules_are_worse_whatever_the_median() -> None:
+    assert compared(taking(100, 100, 100), taking(100, 100, None)).worse == (
+        "2 of 3 runs have a schedule, 3 had",
+    )
+    assert compared(taking(100, None, 100), taking(None, 100, 100)).worse == ()
+
+
+def test_fewer_proofs_are_worse_where_no_clock_ends_them() -> None:
+    proved = replace(OUTCOME, status="OPTIMAL", lower_bound=1_000_000)
+    nearly = replace(OUTCOME, lower_bound=999_999)
+    assert worse(proved, nearly, COUNTED) == ("0 of 1 runs have a proof, 1 had",)
+    assert worse(proved, nearly, RUN) == ()
+    infeasible = replace(NOTHING, status="INFEASIBLE")
+    assert worse(infeasible, NOTHING, COUNTED) == ("0 of 1 runs have a proof, 1 had",)
+    assert worse(NOTHING, infeasible, COUNTED) == ()
 
 
 @pytest.mark.parametrize(
@@ -112,8 +123,8 @@ def test_times_of_the_search_and_memory_are_shown_and_not_judged() -> None:
     found = compared({RUN: OUTCOME}, {RUN: slow})
     assert found.worse == ()
     assert found.ratios["first at"] == pytest.approx(8)
-    assert found.ratios["settled at"] == pytest.approx(2)
-    assert found.ratios["peak memory"] == pytest.approx(10)
+    assert found.ratios["5 % at"] == pytest.approx(2)
+    assert found.ratios["memory"] == pytest.approx(10)
 
 
 def test_only_common_seeds_count() -> None:
@@ -148,3 +159,23 @@ def test_each_group_is_judged_by_itself() -> None:
         ("harbour", False),
         ("other", True),
     ]
+
+
+def test_verdicts() -> None:
+    longer, shorter = (replace(OUTCOME, iteration_time=time) for time in (1_100_000, 900_000))
+    assert compared({RUN: OUTCOME}, {RUN: longer}).verdict == "worse"
+    assert compared({RUN: OUTCOME}, {RUN: shorter}).verdict == "better"
+    assert compared({RUN: OUTCOME}, {RUN: OUTCOME}).verdict == "as before"
+
+
+def test_what_is_not_compared_is_told() -> None:
+    changed = replace(RUN, instance="island", sha256="new")
+    former = [RUN, replace(RUN, method="first"), replace(changed, sha256="old")]
+    before = results(dict.fromkeys(former, OUTCOME))
+    now = results(seeds([OUTCOME, OUTCOME]) | {changed: OUTCOME})
+    assert not_compared(before, now) == [
+        "harbour (solve, 10 s): 1 of 2 runs are not in the former result",
+        "island (solve, 10 s): the former topology of that name is another one",
+        "harbour (first, 10 s): 1 of 1 former runs are not made now",
+    ]
+    assert not_compared(now, now) == []

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from bench_cases import TINY_TIME, gone
 from check_cases import TINY
 from cli_cases import STUCK
 
-from skipsched.bench.execute import RunFailed, _watch, execute
+import skipsched
+from skipsched.bench.execute import RunFailed, _checked, _watch, execute
 from skipsched.bench.run import Outcome, Run
 from skipsched.topology.load import load_topology
 from skipsched.topology.model import Topology
@@ -63,6 +64,31 @@ def test_counted_work_gives_the_same_twice() -> None:
     assert [time for _, time in one.history] == [time for _, time in two.history]
     assert (one.iteration_time, one.lower_bound) == (two.iteration_time, two.lower_bound)
     assert (one.status, one.stop_reason, one.bound_kind) == (two.status, two.stop_reason, two.bound_kind)
+
+
+def test_a_schedule_that_the_checker_refuses_is_none(solved: Outcome) -> None:
+    schedule = skipsched.solve(TOPOLOGY, gap=1).schedule
+    assert schedule is not None
+    row = asdict(solved)
+    assert _checked(dict(row), schedule.text().encode(), TOPOLOGY.document) == solved
+    claimed = schedule.text().replace('"makespan": ', '"makespan": 1')
+    refused = _checked(dict(row), claimed.encode(), TOPOLOGY.document)
+    assert (refused.iteration_time, refused.history) == (None, ())
+    assert any("makespan" in violation for violation in refused.violations)
+
+
+def test_a_worker_with_other_code_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skipsched.bench.execute.program", lambda: {"code": "another"})
+    with pytest.raises(RunFailed, match="other code"):
+        execute(RUN, TOPOLOGY.document)
+
+
+def test_modules_of_the_working_folder_are_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "json.py").write_text("raise RuntimeError('no such module')")
+    (tmp_path / "skipsched").mkdir()
+    (tmp_path / "skipsched" / "__init__.py").write_text("raise RuntimeError('another program')")
+    monkeypatch.chdir(tmp_path)
+    assert execute(RUN, TOPOLOGY.document).iteration_time == TINY_TIME
 
 
 class Stepped:

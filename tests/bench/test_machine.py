@@ -16,7 +16,7 @@ from skipsched import machine
 def test_the_machine_is_told_without_naming_it() -> None:
     told = machine.machine()
     assert set(told) == {"processor", "cores", "memory", "system"}
-    assert int(told["memory"]) > 0
+    assert str(told["memory"]).endswith(" GiB")  # to the byte it differs from boot to boot
     assert told["cores"] == machine.cores() > 0
     assert told["processor"]
     assert os.uname().nodename not in json.dumps(told)

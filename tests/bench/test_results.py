@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sys
 import tempfile
@@ -97,7 +98,9 @@ def refused(text: str | bytes, folder: Path) -> str:
         told.append(diagnostic.message)
     assert told[0] == told[1]
     assert path.read_bytes() == data
-    return told[0]
+    where, said = told[0].split(" ", 1)
+    # What is said of a row names the file first.
+    return said if where == f"{path}:" else told[0]
 
 
 def document(*held: Outcome) -> dict[str, Any]:
@@ -107,7 +110,7 @@ def document(*held: Outcome) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "text",
     [
-        "",
+        " ",
         "x",
         "{",
         b"\xff\xfe",
@@ -123,9 +126,43 @@ def test_what_is_no_result_is_refused(text: str | bytes, tmp_path: Path) -> None
     assert refused(text, tmp_path)
 
 
+def test_an_empty_file_is_one_to_begin_with(tmp_path: Path) -> None:
+    path = tmp_path / "bench.json"
+    path.touch()
+    assert Results.resumed(path, "skipsched bench").outcomes == {}
+    with pytest.raises(InputError, match="empty"):
+        Results.read(path)
+
+
+def test_a_run_that_stands_there_twice_is_refused(tmp_path: Path) -> None:
+    held = document(OUTCOME)
+    held["runs"] *= 2
+    assert refused(json.dumps(held), tmp_path) == "runs[1]: harbour (solve, 10 s), seed 0 stands there twice"
+
+
+def test_two_benches_on_one_file_keep_the_runs_of_both(tmp_path: Path) -> None:
+    path = tmp_path / "bench.json"
+    one, other = (Results.resumed(path, "skipsched bench") for _ in range(2))
+    one.add(RUN, OUTCOME)
+    one.write(path)
+    other.add(replace(RUN, seed=1), NOTHING)
+    other.write(path)
+    assert Results.read(path).outcomes == {RUN: OUTCOME, replace(RUN, seed=1): NOTHING}
+
+
+def test_a_file_that_has_become_another_is_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "bench.json"
+    held = Results.resumed(path, "skipsched bench")
+    held.add(RUN, OUTCOME)
+    path.write_text("something else")
+    with pytest.raises(InputError):
+        held.write(path)
+    assert path.read_text() == "something else"
+
+
 def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
     whole = json.dumps(document(OUTCOME, NOTHING))
-    for end in range(0, len(whole) - 1, 97):
+    for end in range(1, len(whole) - 1, 97):
         refused(whole[:end], tmp_path)
 
 
@@ -139,7 +176,7 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["program", "machine", "command", "date", "runs"])
 def test_a_missing_or_mistyped_key_of_the_file_is_named(key: str, tmp_path: Path) -> None:
     held = document(OUTCOME)
-    assert refused(json.dumps(held | {key: 1}), tmp_path) == f"{key}: 1 is not what is expected there"
+    assert re.fullmatch(rf"{key}: \w+ \w+ is expected, not 1", refused(json.dumps(held | {key: 1}), tmp_path))
     del held[key]
     assert refused(json.dumps(held), tmp_path) == f"{key} is missing"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from bench_cases import (
     written,
 )
 from check_cases import TINY
-from cli_cases import INFEASIBLE, STUCK, WRONG, Outcome, call, command, environment
+from cli_cases import INFEASIBLE, STRANGE_LINK, STUCK, WRONG, Outcome, call, command, environment
 
 from skipsched.bench import run as asked
 from skipsched.bench.results import Results
@@ -66,7 +67,7 @@ def test_every_kind_of_run_is_made_and_kept(folder: Path, monkeypatch: pytest.Mo
     ran = bench(
         *written(folder, "a", "b"),
         *("--method", "first", "--method", "solve", "--time-limit", "0.5", "--time-limit", "2"),
-        *("--seeds", "2", "--workers", "3", "--deterministic", "-o", "new.json"),
+        *("--seeds", "2", "--workers", "3", "-o", "new.json"),
     )
     assert ran.code == 0
     assert [(run.seed, run.time_limit, run.instance, run.method) for run in made] == [
@@ -76,7 +77,7 @@ def test_every_kind_of_run_is_made_and_kept(folder: Path, monkeypatch: pytest.Mo
         for name in ("a", "b")
         for method in ("first", "solve")
     ]
-    assert all(run.deterministic and run.workers == 3 for run in made)
+    assert all(run.workers == 3 for run in made)
     assert Results.read("new.json").outcomes == dict.fromkeys(made, OUTCOME)
     assert Results.read("new.json").command.startswith("skipsched bench /")
 
@@ -160,7 +161,9 @@ def test_an_interrupt_keeps_what_is_finished(folder: Path, monkeypatch: pytest.M
     (a,) = written(folder, "a")
     ran = bench(a)
     assert (ran.code, ran.out) == (130, "")
-    assert ran.err.rstrip("\n") == "2 of 3 runs are finished, in bench.json: the same command goes on"
+    assert ran.err.rstrip("\n") == (
+        "interrupted: 2 of 3 runs are finished, in bench.json; run the same command again to go on"
+    )
     assert len(rows_of(folder / "bench.json")) == 2
     made = stand_in(monkeypatch)
     assert bench(a).code == 0
@@ -236,7 +239,7 @@ def test_the_table_is_all_that_goes_to_standard_output(folder: Path, monkeypatch
     # 0.5 s without anything, 1.5 s at a gap of 60 % and 8 s at one of 20 %; for b, the best is its own.
     assert a == "a solve 10 s 3 1.00 s 25.0 % 0.80 s 20.0 % 0.5 s 2.0 s 3.0 s 100 MiB"
     assert b == "b solve 10 s 3 1.00 s - 0.80 s 20.0 % 0.5 s 2.0 s 1.2 s 100 MiB"
-    assert "solve, 10 s, mean of 2 instances: over best 25.0 %, gap 20.0 %" in ran.out
+    assert "solve, 10 s, mean over 2 instances: over best 25.0 % (1 of 2), gap 20.0 %" in ran.out
     assert "Medians over the seeds." in ran.out
 
 
@@ -262,7 +265,7 @@ def test_markdown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert one.startswith(r"| a\|b | solve | 10 s | 1 | 1.00 s |")
     assert two.startswith("| c | solve |")
     assert len({line.replace(r"\|", "").count("|") for line in (heads, rule, one, two)}) == 1
-    assert "* solve, 10 s, mean of 2 instances: over best -, gap 20.0 %" in rest
+    assert "* solve, 10 s, mean over 2 instances: over best - (0 of 2), gap 20.0 %" in rest
     assert "Command: `skipsched bench a.yaml " in ran.out
     held = Results.read("bench.json")
     assert f"skipsched {held.program['skipsched']} (code {held.program['code']})" in ran.out
@@ -317,6 +320,10 @@ def test_help_tells_the_defaults_and_what_is_kept() -> None:
         ["--tolerance", "nan"],
         ["--method", "nonsense"],
         ["--json", "--markdown"],
+        ["--tolerance", "0.1"],
+        ["--workers", "2", "--deterministic"],
+        ["--svg", ""],
+        ["-", "--against", "-"],
         ["--quiet", "--verbose"],
         ["--nonsense"],
         ["-o", "-"],
@@ -338,7 +345,7 @@ def test_bad_usage_is_told_before_anything_is_run(
     assert [path.name for path in folder.iterdir()] == ["a.yaml"]
 
 
-@pytest.mark.parametrize("text", ["", "x", "{}", '{"format": "skipsched.bench/1", "runs": []}', "[1, 2"])
+@pytest.mark.parametrize("text", [" ", "x", "{}", '{"format": "skipsched.bench/1", "runs": []}', "[1, 2"])
 def test_a_file_that_holds_no_results_is_left_alone(
     text: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -422,7 +429,7 @@ def test_an_infeasible_topology_is_a_row_without_figures(folder: Path) -> None:
     ran = bench("infeasible.yaml", *written(folder, "tiny"), "--seeds", "1")
     assert (ran.code, ran.err) == (0, "")
     (row,) = (line for line in lines_of(ran) if line.startswith("infeasible "))
-    assert row.startswith("infeasible solve 10 s 0 of 1 - - - - - - - ")
+    assert row.startswith("infeasible solve 10 s infeasible - - - - - - - ")
     infeasible, tiny = rows_of(folder / "bench.json")
     assert (infeasible["status"], infeasible["iteration_time"]) == ("INFEASIBLE", None)
     assert (infeasible["history"], infeasible["violations"]) == ([], [])
@@ -452,8 +459,8 @@ def test_no_regression(former: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = former.read_bytes()
     ran = against(former, monkeypatch)
     assert (ran.code, ran.err) == (0, "")
-    assert [line for line in lines_of(ran) if line.endswith("worse")] == [
-        f"{name} solve 10 s 3 1.00 s 1.00 s 1.000 1.000 1.000 1.000 1.000 no worse" for name in ("a", "b")
+    assert [line for line in lines_of(ran) if line.endswith(("worse", "as before"))] == [
+        f"{name} solve 10 s 3 1.00 s 1.00 s 1.000 1.000 1.000 1.000 1.000 as before" for name in ("a", "b")
     ]
     assert former.read_bytes() == before
 
@@ -469,8 +476,8 @@ def test_a_regression_of_ten_percent_is_told_with_its_instance(
     ran = against(edited(former, better, folder / "better.json"), monkeypatch, "--quiet")
     assert ran.code == 1
     assert ran.err == "worse: b (solve, 10 s): the iteration time is 10.0 % longer\n"
-    assert [line for line in lines_of(ran) if line.endswith("worse")] == [
-        "a solve 10 s 3 1.00 s 1.00 s 1.000 1.000 1.000 1.000 1.000 no worse",
+    assert [line for line in lines_of(ran) if line.endswith(("worse", "as before"))] == [
+        "a solve 10 s 3 1.00 s 1.00 s 1.000 1.000 1.000 1.000 1.000 as before",
         "b solve 10 s 3 0.91 s 1.00 s 1.100 1.000 1.000 1.000 1.000 worse",
     ]
 
@@ -513,7 +520,7 @@ def test_no_schedule_where_there_was_one(former: Path, monkeypatch: pytest.Monke
     stand_in(monkeypatch, lambda run: NOTHING if run.instance == "a" else OUTCOME)
     ran = bench("a.yaml", "b.yaml", "--against", former)
     assert ran.code == 1
-    assert "worse: a (solve, 10 s): no schedule, where there was one\n" in ran.err
+    assert "worse: a (solve, 10 s): 0 of 3 runs have a schedule, 3 had\n" in ran.err
     assert "worse: b" not in ran.err
 
 
@@ -522,17 +529,45 @@ def test_only_runs_in_common_count(former: Path, monkeypatch: pytest.MonkeyPatch
     written(former.parent, "c")
     stand_in(monkeypatch, lambda run: NOTHING if run.seed == 3 or run.instance == "c" else OUTCOME)
     ran = bench("a.yaml", "c.yaml", "--against", former, "--seeds", "4", "--json")
-    assert (ran.code, ran.err) == (0, "")
+    assert ran.code == 0
+    assert ran.err == (
+        "not compared: a (solve, 10 s): 1 of 4 runs are not in the former result\n"
+        "not compared: c (solve, 10 s): 4 of 4 runs are not in the former result\n"
+        "not compared: b (solve, 10 s): 3 of 3 former runs are not made now\n"
+    )
     (compared,) = json.loads(ran.out)["against"]
     assert (compared["group"]["instance"], compared["seeds"], compared["worse"]) == ("a", 3, [])
     assert (compared["before"], compared["now"]) == (1_000_000, 1_000_000)
-    assert compared["ratios"]["iteration time"] == 1.0
+    assert compared["ratios"]["iteration"] == 1.0
+
+
+def test_a_former_result_of_another_machine_is_told(former: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = json.loads(former.read_text())
+    document["machine"]["cores"] = 64
+    former.write_text(json.dumps(document))
+    ran = against(former, monkeypatch)
+    assert ran.code == 0
+    assert "--against is from another machine" in ran.err
+
+
+def test_warnings_of_a_topology_are_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch)
+    (folder / "a.yaml").write_text(STRANGE_LINK)
+    assert "warning" in bench("a.yaml").err
+    assert bench("a.yaml", "-q").err == ""
+
+
+def test_a_folder_does_not_hide_a_shipped_instance(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = stand_in(monkeypatch)
+    (folder / "small-8").mkdir()
+    assert bench("small-8", "--seeds", "1").code == 0
+    assert [run.instance for run in made] == ["small-8"]
 
 
 def test_a_comparison_is_a_table_of_the_markdown(former: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran = against(former, monkeypatch, "--markdown")
     assert (
-        "| a | solve | 10 s | 3 | 1.00 s | 1.00 s | 1.000 | 1.000 | 1.000 | 1.000 | 1.000 | no worse |"
+        "| a | solve | 10 s | 3 | 1.00 s | 1.00 s | 1.000 | 1.000 | 1.000 | 1.000 | 1.000 | as before |"
         in ran.out
     )
 
@@ -554,7 +589,7 @@ def test_nothing_in_common_is_told_before_anything_is_run(
     made = stand_in(monkeypatch)
     ran = bench("a.yaml", "--against", former, *arguments)
     assert (ran.code, ran.out, made) == (2, "", [])
-    assert "none of these runs; it has a (solve, 10 s), b (solve, 10 s)\n" in ran.err
+    assert "none of these runs; it has a (solve, 10 s), b (solve, 10 s) (the topology of a may be" in ran.err
     assert not (former.parent / "bench.json").exists()
 
 
@@ -611,11 +646,12 @@ def test_svg_without_matplotlib_is_told_before_anything_is_run(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = stand_in(monkeypatch)
-    monkeypatch.setattr("skipsched_cli.bench.find_spec", lambda _: None)
+    # As if it were not there; one that is broken raises the same error.
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     (a,) = written(folder, "a")
     ran = bench(a, "--svg", "plots")
     assert (ran.code, ran.out, made) == (2, "", [])
-    assert "pip install 'skipsched[plot]'" in ran.err
+    assert "--svg needs matplotlib" in ran.err
     assert list(folder.iterdir()) == [a]
     assert bench(a).code == 0
 

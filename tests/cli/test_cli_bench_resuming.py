@@ -109,7 +109,7 @@ def test_a_signal_keeps_what_is_finished_and_leaves_no_process(number: int, tmp_
         assert (running.returncode, err) == (-number, b"")
     else:
         assert running.returncode == 130
-        told = f"1 of 2 runs are finished, in {file}: the same command goes on"
+        told = f"interrupted: 1 of 2 runs are finished, in {file}; run the same command again to go on"
         assert err.decode().strip() == told
     ((run, outcome),) = Results.read(file).outcomes.items()
     assert (run.instance, run.time_limit, outcome.iteration_time) == ("tiny", 3600, TINY_TIME)

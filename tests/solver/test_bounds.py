@@ -34,7 +34,9 @@ from skipsched.bounds import (
     path_bound,
     prices_bound,
 )
+from skipsched.bounds.chosen import smallest_share
 from skipsched.bounds.in_flight import rows_bound, rows_within
+from skipsched.bounds.load import _earliest_load, _stage
 from skipsched.bounds.priced_paths import PricedPaths
 from skipsched.bounds.prices import Market
 from skipsched.bounds.round_trips import round_trips
@@ -62,6 +64,39 @@ def models(tables: Instance, most: int) -> dict[str, int]:
         "allocation": allocation_bound(tables, 0, most, no_limit()),
         "prices": prices_bound(tables, 0, most, no_limit()),
     }
+
+
+class TestLoadOverSizes:
+    """With gradients and free sizes the load bound of a stage is a minimum over the sizes it may have."""
+
+    @pytest.mark.parametrize("seed", range(60))
+    def test_none_is_overlooked(self, seed: int) -> None:
+        rng = Random(seed)
+        count = rng.randint(4, 9)
+        # Work of less than half a microsecond counts as none.
+        times = [rng.choice(["0.1us", "0.6us", "3us", "40us", "1ms"]) for _ in range(count)]
+        tables = instance(
+            ", ".join(f"n{i} layer_time={time}" for i, time in enumerate(times)),
+            data_nodes := rng.randint(1, 2),
+            stages=3,
+            workload=f"microbatches={rng.choice([9, 300, 5000])}, gradient={rng.choice([1, 500, 9000])} B",
+        )
+        share = smallest_share(tables)
+        for stage in (1, 2):
+            work = sorted(f[stage] + b[stage] for f, b in zip(tables.forward, tables.backward, strict=True))
+            sizes = range(1, count - data_nodes)
+            expected = min(
+                _earliest_load(tables, work, share, size) + tables.allreduce.cheapest(stage, size)
+                for size in sizes
+            )
+            assert _stage(tables, stage, share) == expected
+
+    def test_work_that_rounds_to_nothing_makes_no_bound(self) -> None:
+        names = ", ".join(f"n{i} layer_time=0.1us" for i in range(6))
+        workload = "microbatches=5000, gradient=1 B, backward_ratio=1"
+        tables = instance(names, 1, stages=3, workload=workload)
+        # A stage of one node does all of it in no time and averages nothing.
+        assert load_bound(tables) == 0
 
 
 class TestHomogeneous:
