@@ -93,6 +93,9 @@ def _tune(solver: cp_model.CpSolver) -> None:
     # Looking closer at the model beforehand took most of the effort, and found nothing.
     parameters.cp_model_probing_level = 0
     parameters.find_big_linear_overlap = False
+    # Between decisions likewise: in a short search they took more than the search itself.
+    parameters.inprocessing_probing_dtime = 0.0
+    parameters.transitive_precedences_work_limit = 0
     parameters.use_strong_propagation_in_disjunctive = True
     parameters.use_dynamic_precedence_in_disjunctive = True
     parameters.use_overload_checker_in_cumulative = True
