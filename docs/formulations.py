@@ -656,6 +656,9 @@ def parameters_table() -> None:
         "with the search for overlaps": {"find_big_linear_overlap": True},
         "with probing": {"cp_model_probing_level": 2},
         "with both": {"cp_model_probing_level": 2, "find_big_linear_overlap": True},
+        # CP-SAT's own, both:
+        "with probing between decisions": {"inprocessing_probing_dtime": 1.0},
+        "with the closure of precedences": {"transitive_precedences_work_limit": 1_000_000},
         "without symmetry": {"symmetry_level": 0},
         "linearization_level 1": {"linearization_level": 1},
         "linearization_level 2": {"linearization_level": 2},
