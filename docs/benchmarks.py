@@ -71,9 +71,9 @@ PARTS = [
     ),
     Part(
         "500 and 1000 nodes",
-        "A minute each. The largest has 6000 microbatches and 102,000 actions.",
+        "Half a minute each. The largest has 6000 microbatches and 102,000 actions.",
         "large",
-        "'*-500' '*-1000' --seeds 1 --time-limit 60",
+        "'*-500' '*-1000' --seeds 1 --time-limit 30",
     ),
 ]
 

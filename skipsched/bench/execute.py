@@ -64,7 +64,8 @@ def execute(run: Run, document: Mapping[str, Any]) -> Outcome:
             row = json.loads(out.readline())
             if row["code"] != program()["code"]:
                 raise RunFailed("it ran other code than this program's")
-            return _checked(row | {"peak_memory": peak, "violations": []}, out.read(), document)
+            row |= {"peak_memory": max(peak, row["peak_memory"]), "violations": []}
+            return _checked(row, out.read(), document)
         except (ValueError, TypeError, LookupError):
             raise RunFailed(f"ended without an outcome{_last_words(err)}") from None
 

@@ -96,7 +96,8 @@ class Outcome:
     wall_time
         Seconds until the method had ended.
     peak_memory
-        Most bytes that the run's processes held together, looked at several times a second.
+        Most bytes that the run's processes held together, looked at several times a second; of its first
+        process to the byte where the system tells.
     history
         Seconds and iteration time in microseconds of each better schedule.
     """

@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 
@@ -43,6 +44,7 @@ def _make(job: dict[str, Any]) -> None:
     result = METHODS[job["method"]](topology, options, clock)
     outcome = {
         "code": program()["code"],
+        "peak_memory": _peak_memory(),
         "status": result.status,
         "stop_reason": result.stop_reason,
         "iteration_time": None if result.schedule is None else result.schedule.document["iteration_time"],
@@ -55,6 +57,18 @@ def _make(job: dict[str, Any]) -> None:
     print(json.dumps(outcome))  # noqa: T201
     if result.schedule is not None:
         sys.stdout.write(result.schedule.text())
+
+
+def _peak_memory() -> int:
+    """Most bytes that this process held so far; 0 where the system does not tell.
+
+    `resource.getrusage` would do, if on Linux it did not begin with what the parent held.
+    """
+    try:
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
 
 
 if __name__ == "__main__":
