@@ -72,3 +72,13 @@ def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path)
     exec(block("python"), {})  # the README's own text
     assert skipsched.validate(tmp_path / "schedule.json") == []
+
+
+def test_benchmark_figures_are_those_of_the_benchmark() -> None:
+    section = README.partition("## Benchmarks\n")[2].partition("\n## ")[0]
+    quoted = [line for line in section.splitlines() if line.startswith("| ")]
+    measured = (
+        (Path(__file__).resolve().parent.parent / "BENCHMARKS.md").read_text(encoding="utf-8").splitlines()
+    )
+    assert len(quoted) > 3
+    assert set(quoted) <= set(measured)
