@@ -44,21 +44,15 @@ def draft(nodes: int, draw: Draw) -> Draft:
         groups=[Group("n", nodes, _PLACE, language_models.layer_time(MODEL, peak), slots, card)],
         rows=[Row(_PLACE, _PLACE, latency, bandwidth)],
         overhead="1 ms",
-        workload=_workload(shape),
+        workload=language_models.workload(
+            MODEL,
+            shape,
+            Entry("stage_sizes", list(shape.stage_sizes)),
+            language_models.activation(MODEL, _SAMPLES, 16),
+            layers=_LAYERS,
+            samples=_SAMPLES,
+            action_overhead="2 ms",
+            gradient_bits=16,
+        ),
         shape=shape,
     )
-
-
-def _workload(shape: Shape) -> list[Entry]:
-    return [
-        Entry("stages", shape.stages),
-        Entry("layers", _LAYERS * shape.stages),
-        Entry("stage_sizes", list(shape.stage_sizes)),
-        Entry("samples_per_microbatch", _SAMPLES),
-        Entry("microbatches", shape.microbatches, shape.emitted),
-        Entry("activation", language_models.activation(MODEL, _SAMPLES, 16)),
-        Entry("backward_ratio", 2),
-        Entry("loss_ratio", language_models.loss_ratio(MODEL, _LAYERS), "the head"),
-        Entry("action_overhead", "2 ms"),
-        Entry("gradient", language_models.gradients(MODEL, shape.stages, _LAYERS, 16)),
-    ]

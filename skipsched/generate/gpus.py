@@ -59,7 +59,16 @@ def draft(nodes: int, draw: Draw) -> Draft:
         groups=groups,
         rows=_rows(sites, draw),
         overhead="2 ms",
-        workload=_workload(shape),
+        workload=language_models.workload(
+            _MODEL,
+            shape,
+            Entry("data_nodes", shape.data_nodes),
+            _model(),
+            layers=_LAYERS,
+            samples=_SAMPLES,
+            action_overhead="5 ms",
+            gradient_bits=16,
+        ),
         shape=shape,
     )
 
@@ -108,20 +117,10 @@ def _comment(nodes: int, sites: Sequence[Place], cards: Sequence[_Card]) -> list
     ]
 
 
-def _workload(shape: Shape) -> list[Entry]:
-    model = (
+def _model() -> Entry:
+    """The model itself, from which memory and activations follow."""
+    return Entry(
+        "model",
         f"{{hidden_size: {_MODEL.hidden_size}, ffn_size: {_MODEL.ffn_size}, vocab_size: {_MODEL.vocab_size}, "
-        f"sequence_length: {_MODEL.sequence_length}, dtype: bfloat16}}"
+        f"sequence_length: {_MODEL.sequence_length}, dtype: bfloat16}}",
     )
-    return [
-        Entry("stages", shape.stages),
-        Entry("layers", _LAYERS * shape.stages),
-        Entry("data_nodes", shape.data_nodes),
-        Entry("samples_per_microbatch", _SAMPLES),
-        Entry("microbatches", shape.microbatches, shape.emitted),
-        Entry("model", model),
-        Entry("backward_ratio", 2),
-        Entry("loss_ratio", language_models.loss_ratio(_MODEL, _LAYERS), "the head"),
-        Entry("action_overhead", "5 ms"),
-        Entry("gradient", language_models.gradients(_MODEL, shape.stages, _LAYERS, 16)),
-    ]

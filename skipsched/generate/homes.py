@@ -90,7 +90,16 @@ def draft(nodes: int, draw: Draw) -> Draft:
         groups=groups,
         rows=[_row(source, target) for source, target in product(lines, repeat=2)],
         overhead="20 ms",
-        workload=_workload(shape),
+        workload=language_models.workload(
+            MODEL,
+            shape,
+            Entry("data_nodes", shape.data_nodes),
+            language_models.activation(MODEL, _SAMPLES, _ACTIVATION_BITS),
+            layers=_LAYERS,
+            samples=_SAMPLES,
+            action_overhead="5 ms",
+            gradient_bits=_GRADIENT_BITS,
+        ),
         shape=shape,
     )
 
@@ -140,20 +149,4 @@ def _comment(nodes: int, lines: Sequence[_Line]) -> list[str]:
         "rate, or the receiver's download rate if that is less. Latency is that of both last miles and of "
         f"{places.LIGHT}. Activations are compressed to {_ACTIVATION_BITS} bits a value, gradients to a bit "
         f"for {1 / _GRADIENT_BITS:g} parameters.",
-    ]
-
-
-def _workload(shape: Shape) -> list[Entry]:
-    gradient = language_models.gradients(MODEL, shape.stages, _LAYERS, _GRADIENT_BITS)
-    return [
-        Entry("stages", shape.stages),
-        Entry("layers", _LAYERS * shape.stages),
-        Entry("data_nodes", shape.data_nodes),
-        Entry("samples_per_microbatch", _SAMPLES),
-        Entry("microbatches", shape.microbatches, shape.emitted),
-        Entry("activation", language_models.activation(MODEL, _SAMPLES, _ACTIVATION_BITS)),
-        Entry("backward_ratio", 2),
-        Entry("loss_ratio", language_models.loss_ratio(MODEL, _LAYERS), "the head"),
-        Entry("action_overhead", "5 ms"),
-        Entry("gradient", gradient),
     ]

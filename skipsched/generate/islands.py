@@ -49,7 +49,16 @@ def draft(nodes: int, draw: Draw) -> Draft:
         groups=groups,
         rows=rows,
         overhead="2 ms",
-        workload=_workload(shape),
+        workload=language_models.workload(
+            MODEL,
+            shape,
+            Entry("data_nodes", shape.data_nodes),
+            language_models.activation(MODEL, _SAMPLES, _ACTIVATION_BITS),
+            layers=_LAYERS,
+            samples=_SAMPLES,
+            action_overhead="5 ms",
+            gradient_bits=_GRADIENT_BITS,
+        ),
         shape=shape,
     )
 
@@ -62,19 +71,4 @@ def _comment(nodes: int, islands: int, cards: list[tuple[str, float]]) -> list[s
         f"Figures: {language_models.source_of_times(MODEL, cards)} Slots and links are made up: 50 or 100 "
         "Gbit/s within an island, 0.1 to 1 Gbit/s and 20 to 150 ms between. Activations are compressed to "
         f"{_ACTIVATION_BITS} bits a value, gradients to {_GRADIENT_BITS} bits a parameter.",
-    ]
-
-
-def _workload(shape: Shape) -> list[Entry]:
-    return [
-        Entry("stages", shape.stages),
-        Entry("layers", _LAYERS * shape.stages),
-        Entry("data_nodes", shape.data_nodes),
-        Entry("samples_per_microbatch", _SAMPLES),
-        Entry("microbatches", shape.microbatches, shape.emitted),
-        Entry("activation", language_models.activation(MODEL, _SAMPLES, _ACTIVATION_BITS)),
-        Entry("backward_ratio", 2),
-        Entry("loss_ratio", language_models.loss_ratio(MODEL, _LAYERS), "the head"),
-        Entry("action_overhead", "5 ms"),
-        Entry("gradient", language_models.gradients(MODEL, shape.stages, _LAYERS, _GRADIENT_BITS)),
     ]

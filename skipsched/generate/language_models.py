@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from skipsched.generate import figures
+from skipsched.generate.draft import Entry
+from skipsched.generate.sizes import Shape
 from skipsched.topology import derive
 from skipsched.topology.model import ModelShape
 
@@ -53,18 +55,62 @@ def layer_time(model: ModelShape, peak: float) -> str:
     return figures.time(layer_work(model) / (_REACHED * peak), digits=3)
 
 
-def loss_ratio(model: ModelShape, layers: int) -> str:
+def workload(
+    model: ModelShape,
+    shape: Shape,
+    sizes: Entry,
+    carried: Entry,
+    *,
+    layers: int,
+    samples: int,
+    action_overhead: str,
+    gradient_bits: float,
+) -> list[Entry]:
+    """The section `workload` for training a model.
+
+    Parameters
+    ----------
+    model, shape
+        What is trained, and how much at a time.
+    sizes
+        Says how many nodes the stages have.
+    carried
+        Says what a microbatch carries between stages.
+    layers, samples
+        Of a stage, and of a microbatch.
+    action_overhead
+        As in a topology.
+    gradient_bits
+        Bits that are sent of a parameter's gradient.
+    """
+    return [
+        Entry("stages", shape.stages),
+        Entry("layers", layers * shape.stages),
+        sizes,
+        Entry("samples_per_microbatch", samples),
+        Entry("microbatches", shape.microbatches, shape.emitted),
+        carried,
+        Entry("backward_ratio", 2),
+        Entry("loss_ratio", _loss_ratio(model, layers), "the head"),
+        Entry("action_overhead", action_overhead),
+        Entry("gradient", _gradients(model, shape.stages, layers, gradient_bits)),
+    ]
+
+
+def _loss_ratio(model: ModelShape, layers: int) -> str:
     """Time of the head, forward and backward, as a multiple of the forward of a stage of so many layers."""
     head = 2 * model.vocab_size * model.hidden_size * model.sequence_length / 1e12
     return figures.text(3 * head / (layers * layer_work(model)), 2)
 
 
-def gradients(model: ModelShape, stages: int, layers: int, bits: float) -> str:
+def _gradients(model: ModelShape, stages: int, layers: int, bits: float) -> str:
     """Sizes of the gradients of each stage, at so many bits a parameter, as a list of YAML."""
     first, other = (derive.stage_memory(model, stage, layers, 1).parameters * bits / 8 for stage in (0, 1))
     return f"[{', '.join([figures.size(first), *[figures.size(other)] * (stages - 1)])}]"
 
 
-def activation(model: ModelShape, samples: int, bits: int) -> str:
-    """Size of what one microbatch carries between stages, at so many bits a value, in whole MiB."""
-    return f"{samples * model.sequence_length * model.hidden_size * bits // (8 * 2**20)} MiB"
+def activation(model: ModelShape, samples: int, bits: int) -> Entry:
+    """What one microbatch carries between stages, at so many bits a value, in whole MiB."""
+    return Entry(
+        "activation", f"{samples * model.sequence_length * model.hidden_size * bits // (8 * 2**20)} MiB"
+    )
