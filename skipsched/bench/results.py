@@ -87,20 +87,26 @@ class Results:
         InputError
             If the file holds something else, or results of another program or machine, which would mix.
         """
-        fresh = cls(program(), machine(), command, _today())
+        results = cls(program(), machine(), command, _today())
+        results._take_in(path)
+        return results
+
+    def _take_in(self, path: str | Path) -> None:
+        """Add what a file holds beside these results, if there is one and it is of the same making."""
         if not Path(path).exists() or not Path(path).stat().st_size:
-            return fresh
-        held = cls.read(path)
+            return
+        held = self.read(path)
         for what, now, then in (
-            ("another program", fresh.program, held.program),
-            ("another machine", fresh.machine, held.machine),
+            ("another program", self.program, held.program),
+            ("another machine", self.machine, held.machine),
         ):
             other = ", ".join(f"{key} {then.get(key)}" for key in now if now[key] != then.get(key))
             if other:
                 hint = "give another file with -o, or delete this one"
                 raise _KIND.refused(f"{path} holds results of {what}: {other}", hint=hint)
-        held.command = command
-        return held
+        if not self.outcomes:
+            self.date = held.date
+        self.outcomes = held.outcomes | self.outcomes
 
     @classmethod
     def read(cls, path: str | Path) -> Results:
@@ -143,7 +149,7 @@ class Results:
         OSError
             If it cannot be written; what was there before is then untouched.
         """
-        self.outcomes = self.resumed(path, self.command).outcomes | self.outcomes
+        self._take_in(path)
         write_document(self.document(), path)
 
     def document(self) -> dict[str, Any]:
