@@ -304,11 +304,12 @@ def _print(made: Results, compared: Sequence[Comparison], as_json: bool, markdow
 
         click.echo(report(made, compared), nl=False)
     else:
+        from skipsched.bench.rows import rows
         from skipsched.bench.tables import COMPARED, LEGEND, compared_table, means, table
 
-        console = report_console()
-        print_table(console, *table(made))
-        for line in [*means(made), *LEGEND]:
+        console, found = report_console(), rows(made)
+        print_table(console, *table(found))
+        for line in [*means(found), *LEGEND]:
             console.print(line, markup=False)
         if compared:
             print_table(console, *compared_table(compared))

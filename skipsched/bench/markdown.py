@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from skipsched.bench.against import Comparison
 from skipsched.bench.results import Results
+from skipsched.bench.rows import rows
 from skipsched.bench.tables import COMPARED, LEGEND, Table, compared_table, means, table
 
 #: Columns of text; the others are figures.
@@ -14,7 +15,8 @@ _TEXT = ("instance", "method", "verdict")
 
 def report(results: Results, compared: Sequence[Comparison] = ()) -> str:
     """Table, means, comparison if there is one, and the command, date, machine and versions behind them."""
-    parts = [_lines(table(results)), [f"* {line}" for line in means(results)], LEGEND]
+    found = rows(results)
+    parts = [_lines(table(found)), [f"* {line}" for line in means(found)], LEGEND]
     if compared:
         parts += [_lines(compared_table(compared)), COMPARED]
     parts.append(_provenance(results))
@@ -22,9 +24,9 @@ def report(results: Results, compared: Sequence[Comparison] = ()) -> str:
 
 
 def _lines(content: Table) -> list[str]:
-    heads, rows = content
+    heads, body = content
     rule = ["---" if head in _TEXT else "--:" for head in heads]
-    return [f"| {' | '.join(map(_cell, texts))} |" for texts in [heads, rule, *rows]]
+    return [f"| {' | '.join(map(_cell, texts))} |" for texts in [heads, rule, *body]]
 
 
 def _cell(text: str) -> str:

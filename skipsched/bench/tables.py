@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from skipsched.bench.against import FIGURES, Comparison
-from skipsched.bench.results import Results
-from skipsched.bench.rows import Mean, Row, rows, totals
+from skipsched.bench.rows import Mean, Row, totals
 from skipsched.text.words import seconds
 
 
@@ -66,17 +65,17 @@ LEGEND = [
 Table = tuple[list[str], list[list[str]]]
 
 
-def table(results: Results) -> Table:
-    """The table of some results."""
-    return list(COLUMNS), [[column(row) for column in COLUMNS.values()] for row in rows(results)]
+def table(rows: Iterable[Row]) -> Table:
+    """The table of some rows."""
+    return list(COLUMNS), [[column(row) for column in COLUMNS.values()] for row in rows]
 
 
-def means(results: Results) -> list[str]:
+def means(rows: Iterable[Row]) -> list[str]:
     """A line for each method and time limit with several instances."""
     return [
         f"{total.method}, {total.limit}, mean over {total.rows} instances: "
         f"over best {_mean(total.over_best_known, total.rows)}, gap {_mean(total.gap, total.rows)}"
-        for total in totals(rows(results))
+        for total in totals(rows)
     ]
 
 
