@@ -1,4 +1,4 @@
-"""The prices bound: who takes a good node's time takes it from others."""
+"""The prices bound: who takes a good node's time takes it from others, and who holds one stage no other."""
 
 from __future__ import annotations
 
@@ -7,39 +7,63 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skipsched.bounds.able import Able
+from skipsched.bounds.alike import Classes
+from skipsched.bounds.chosen import smallest_share
+from skipsched.bounds.holders import Holders, Options
 from skipsched.bounds.priced_paths import PricedPath, PricedPaths
 from skipsched.bounds.ring_links import RingLinks
-from skipsched.bounds.tables import INFINITE
+from skipsched.bounds.tables import INFINITE, Integers
 from skipsched.clock import Clock, OutOfTime
 from skipsched.instance import Instance
 
-#: Nodes to the power of three times positions beyond which paths are not priced.
-_MOST_LEGS = 2_000_000
-#: Rounds of new prices at most.
-_MOST_ROUNDS = 200
-#: Gains below this share of the bound are not worth another round.
-_SMALL = 1e-4
-#: Prices of paths stay below this.
+Floats = NDArray[np.float64]
+
+#: Classes of nodes to the power of three times states of a stage order beyond which paths are not priced.
+_MOST_LEGS = 50_000_000
+#: Seconds of counted work at most, and the share of what is left.
+_MOST_WORK = 6.0
+_MOST_SHARE = 0.25
+#: The bound is looked for up to this part of it.
+_SMALL = 2e-3
+#: A microbatch's share of what the linear programme leaves unserved that counts as none.
+_NOTHING = 1e-4
+#: How much later the next time to be excluded is.
+_STEP = 1.25
+#: Sums of prices stay below this.
 _MOST_PRICE = INFINITE // 4
+#: New ways to hold a stage in one round at most.
+_MOST_WAYS = 8
+#: Steps that count for an element of the linear programme's basis.
+_STEPS_PER_PIVOT = 0.5
 
 
 def prices_bound(instance: Instance, known: int, most: int, clock: Clock) -> int:
-    """Microseconds within which data nodes and the nodes they need cannot all be found, from `known` on.
+    """Microseconds within which no allocation has paths for all microbatches, from `known` on.
 
     Within a time T, a data node's M slots leave its W microbatches ``budget`` microseconds of round trips
-    (`in_flight_bound`), and a node of another stage executes at most ``capacity`` microbatches
-    (`Able.within`). Give every data node d a rate r(d) for a microsecond of its round trips and every other
-    node n a price p(n) for a visit, none negative. If w(d) is the price of the cheapest path of d, the
-    microbatches of the data nodes chosen pay in any schedule
+    (`in_flight_bound`), and a node of another stage executes at most ``able`` microbatches (`Able.within`),
+    each less what the stage's all-reduce takes. Every stage but the first executes at least its ``share``.
 
-        sum of W(d) * w(d)  <=  sum over d of r(d) * budget(d) + sum over the others n of p(n) * capacity(n).
+    Give every data node d a rate r(d) for a microsecond of its round trips, every other node n a price
+    p(n, k) for a visit on stage k, every stage k a reward g(k) for a microbatch that executes it, none of
+    them negative, and every node any worth u(n). Let w(d) be the price of the cheapest path of d, less its
+    rewards, over nodes of any stages. In a schedule of an allocation all paths together cost ``sum of W(d) *
+    w(d)`` at least; at most what the nodes can be paid for, less ``share`` rewards for every stage. So
 
-    If even for the cheapest choice of data nodes the left side is larger, no schedule ends within T. Whatever
-    the prices, that is a proof, and it is carried out in integers; where the prices come from does not
-    matter. They are those of a linear programme (the Lagrangian dual of choosing data nodes and paths) to
-    which cheapest paths are added until it says nothing new.
+        sum over stage 0 of (W(d) * w(d) - r(d) * budget(d) - u(d))
+        + sum over the other stages k and their nodes n of (-p(n, k) * able(n) - u(n))
+        + sum of u(n) + sum over k > 0 of share * g(k)  <=  0.
+
+    Every node is in one stage, so that the u add up to nothing. Now let each stage choose the nodes that make
+    its sum smallest, as if there were no other stage: over its sizes, and the nodes that a ring can join for
+    some all-reduce (`Holders`). If even then the left side is above 0, no schedule ends within T.
+
+    Whatever the prices, that is a proof, and it is carried out in integers; where the prices come from does
+    not matter. They are those of a linear programme, the dual of all stages' choices and all paths, to which
+    cheapest paths and choices are added until it says nothing new.
 
     Parameters
     ----------
@@ -50,202 +74,319 @@ def prices_bound(instance: Instance, known: int, most: int, clock: Clock) -> int
     clock
         The limit; what is proved until it is reached counts.
     """
-    if instance.orders.empty or instance.nodes**3 * instance.path_length > _MOST_LEGS:
+    if instance.orders.empty:
         return known
-    bound = known
+    low, high = known, most
+    best: Priced | None = None
     try:
-        market = Market(instance, clock)
-        programme = _Programme(market, known)
-        for _ in range(_MOST_ROUNDS):
-            offer = programme.offer(bound) if bound < most else None
+        classes = Classes(instance, clock)
+        if len(classes) ** 3 * len(instance.orders.stage) > _MOST_LEGS:
+            return known
+        market = Market(instance, classes, clock)
+        programme = _Programme(market, most)
+        while high - low > _SMALL * low:
+            time = min(int(low * _STEP), (low + high) // 2)
+            offer = programme.against(time)
             if offer is None:
-                break
-            paths = market.cheapest(offer)
-            before, bound = bound, market.proved(offer, paths, bound, most)
-            if not programme.add(paths) and bound == before:
-                break
+                high = time
+            else:
+                best = offer
+                low = market.excluded(offer, time, high, int(_SMALL * low))
+        if best is not None:
+            low = market.excluded(best, low - 1, most, 0)
     except OutOfTime:
         pass  # whoever asked will see that for himself
-    return bound
+    return low
 
 
 class Offer(NamedTuple):
-    """Rates by data node and prices by node, as integers in a common unit."""
+    """Prices as integers in a common unit.
 
-    rates: Sequence[int]
-    prices: Sequence[int]
+    Parameters
+    ----------
+    rates
+        Of a microsecond, by class of data nodes.
+    visits
+        ``[class][stage]``.
+    rewards
+        By stage, 0 for the first.
+    worths
+        By class.
+    """
+
+    rates: Integers
+    visits: Integers
+    rewards: Integers
+    worths: Integers
+
+
+class Priced(NamedTuple):
+    """An offer with the cheapest path of each class of data nodes."""
+
+    offer: Offer
+    paths: Sequence[PricedPath | None]
+
+
+class Choice(NamedTuple):
+    """How one stage may be held, at the prices of an offer: a sum for each option, and the nodes taken."""
+
+    options: Options
+    sums: Integers
+    taken: Integers
 
 
 class Market:
-    """Data nodes, what they and others can afford within a time, and the exact test of prices.
+    """Nodes, what they can do and afford within a time, and the exact test of prices.
+
+    Parameters
+    ----------
+    instance
+        The tables.
+    classes
+        Its nodes.
+    clock
+        The limit.
 
     Attributes
     ----------
-    forced
-        Nodes that are data nodes in every allocation.
-    free
-        Nodes that may be data nodes or not.
-    chosen
-        How many of the free ones are chosen.
+    emitted
+        Microbatches of a data node, by class.
+    share
+        Microbatches that each stage but the first executes at least.
     """
 
-    def __init__(self, instance: Instance, clock: Clock) -> None:
+    def __init__(self, instance: Instance, classes: Classes, clock: Clock) -> None:
         self.instance = instance
+        self.classes = classes
+        self.emitted: Integers = np.array(instance.microbatches, dtype=np.int64)[self.classes.first]
+        self.share = smallest_share(instance)
         self._clock = clock
-        self._rings = RingLinks(instance, clock)
-        self._able = Able(instance, self._rings, clock)
-        self._paths = PricedPaths(instance, clock)
-        #: The cheapest paths where nothing but time has a price.
-        self.quickest = self.cheapest(Offer([1] * instance.nodes, [0] * instance.nodes))
-        able = [
-            n
-            for n in range(instance.nodes)
-            if self._able.done[n] < INFINITE and (n in self.quickest or instance.microbatches[n] == 0)
-        ]
-        self.forced = [n for n in able if instance.allowed[n] == (0,)]
-        self.free = [n for n in able if instance.allowed[n] != (0,)]
-        self.chosen = instance.data_nodes - len(self.forced)
+        self._paths = PricedPaths(instance, classes, clock)
+        able = Able(instance, RingLinks(instance, clock), clock)
+        self._holders = Holders(instance, classes, able, self._emits(), clock)
+        self._end = clock.work + min(_MOST_WORK, _MOST_SHARE * clock.remaining())
 
-    def offer(self, rates: Sequence[float], prices: Sequence[float]) -> Offer:
-        """Rates and prices as large integers that no sum along a path makes too large."""
-        longest = max(1, self._paths.longest)
-        scale = _MOST_PRICE / max(max(rates) * longest, max(prices) * self.instance.path_length)
-        return Offer([int(rate * scale) for rate in rates], [int(price * scale) for price in prices])
-
-    def cheapest(self, offer: Offer) -> Mapping[int, PricedPath]:
-        """The cheapest path of each data node that has one."""
-        rates, prices = (np.array(values, dtype=np.int64) for values in offer)
-        paths = self._paths.cheapest(rates, prices)
-        return {d: path for d, path in enumerate(paths) if path is not None}
-
-    def budget(self, node: int, time: int) -> int:
-        """Microseconds of round trips that a data node's slots leave room for."""
-        instance = self.instance
-        count = instance.microbatches[node]
-        slots = min(instance.slots[node][0], count)
-        step = instance.forward[node][0] + instance.backward[node][0] + 2 * instance.overhead
-        rows = slots * (time - self._able.first_allreduce)
-        return rows - (count - slots) * instance.overhead - slots * (slots - 1) // 2 * step
-
-    def capacity(self, node: int, time: int) -> int:
-        """The most microbatches that a node can execute on any stage but the first."""
-        instance, rings = self.instance, self._rings
-        return max(
-            (
-                self._able.within(node, k, time, time - rings.least(k, instance.min_sizes[k]))
-                for k in instance.allowed[node]
-                if k > 0
-            ),
-            default=0,
+    def _emits(self) -> NDArray[np.bool_]:
+        """Which classes have a path for what they emit as data nodes."""
+        ones = np.ones(len(self.classes), dtype=np.int64)
+        paths = self._paths.cheapest(ones, np.zeros((len(ones), self.instance.stages), dtype=np.int64))
+        return np.array(
+            [path is not None or count == 0 for path, count in zip(paths, self.emitted, strict=True)]
         )
 
-    def proved(self, offer: Offer, paths: Mapping[int, PricedPath], bound: int, most: int) -> int:
-        """The best bound that the prices prove, the known one at least; later times are harder to exclude."""
-        low, high = bound, most
-        while low < high:
-            self._clock.spend(self.instance.nodes)
+    def spend(self, steps: int) -> None:
+        """Count work.
+
+        Raises
+        ------
+        OutOfTime
+            If the clock has run out, or the work that the bound may take is done.
+        """
+        self._clock.spend(steps)
+        if self._clock.work > self._end:
+            raise OutOfTime
+
+    def within(self, time: int) -> list[Options]:
+        """For each stage how it may be held if the iteration ends by a time."""
+        self.spend(self.instance.nodes)
+        return [self._holders.within(k, time) for k in range(self.instance.stages)]
+
+    def priced(self, offer: Offer) -> Priced:
+        """An offer with the paths that are cheapest then."""
+        self.spend(self.instance.nodes)
+        return Priced(offer, self._paths.cheapest(offer.rates, offer.visits - offer.rewards))
+
+    def choices(self, priced: Priced, options: Sequence[Options]) -> list[Choice]:
+        """What each stage chooses."""
+        offer, paths = priced
+        choices = []
+        for k, held in enumerate(options):
+            if k == 0:
+                price = np.array([0 if path is None else path.price for path in paths], dtype=np.int64)
+                prices = self.emitted * price - offer.rates * held.able
+            else:
+                prices = -offer.visits[:, k] * held.able
+            choices.append(Choice(held, *held.cheapest(prices - offer.worths, self.classes.counts)))
+        return choices
+
+    def unpaid(self, priced: Priced, choices: Sequence[Choice]) -> int:
+        """What remains unpaid at least: a positive number proves that there is no schedule."""
+        if any(len(choice.sums) == 0 for choice in choices):
+            return 1
+        offer = priced.offer
+        given = int((offer.worths * self.classes.counts).sum()) + self.share * int(offer.rewards.sum())
+        return given + sum(int(choice.sums.min()) for choice in choices)
+
+    def excluded(self, priced: Priced, time: int, most: int, exact: int) -> int:
+        """The earliest time that the prices do not exclude, later than one that they do.
+
+        Parameters
+        ----------
+        time
+            A time that is excluded.
+        most
+            A time that need not be.
+        exact
+            How many microseconds less than that it may be.
+        """
+        low, high = time + 1, most
+        while high - low > exact:
             middle = (low + high) // 2
-            low, high = (middle + 1, high) if self._unpaid(offer, paths, middle) > 0 else (low, middle)
+            unpaid = self.unpaid(priced, self.choices(priced, self.within(middle)))
+            low, high = (middle + 1, high) if unpaid > 0 else (low, middle)
         return low
 
-    def _unpaid(self, offer: Offer, paths: Mapping[int, PricedPath], time: int) -> int:
-        """What the cheapest choice of data nodes pays more than can be paid within a time."""
-        instance = self.instance
-        earned = [price * self.capacity(n, time) if price else 0 for n, price in enumerate(offer.prices)]
+    def unit(self, prices: Sequence[Floats], most: int) -> float:
+        """The integer that stands for 1: rates, visits, rewards and worths large, yet safe from overflow.
 
-        def excess(d: int) -> int:
-            count = instance.microbatches[d]
-            if count == 0:
-                return earned[d]
-            return count * paths[d].price - offer.rates[d] * self.budget(d, time) + earned[d]
-
-        cheapest = sorted(map(excess, self.free))[: self.chosen]
-        return sum(map(excess, self.forced)) + sum(cheapest) - sum(earned)
+        Parameters
+        ----------
+        most
+            No time is later.
+        """
+        rates, visits, rewards, worths = prices
+        instance, counts = self.instance, self.classes.counts
+        path = rates.max() * self._paths.longest + (visits.max() + rewards.max()) * instance.path_length
+        slots = np.array(instance.slots)[self.classes.first, 0]
+        # More microseconds than any budget, above or below 0.
+        rows = slots * (most + self._paths.longest * (slots + 2)) + self.emitted * instance.overhead
+        rows = rows + slots * slots * 2 * instance.overhead
+        visited = sum(instance.microbatches) * visits.max(axis=1)
+        each = self.emitted * path + rates * rows + visited + np.abs(worths)
+        return _MOST_PRICE / (1.0 + float((counts * each).sum() + self.share * rewards.sum() + path))
 
 
 class _Programme:
-    """The linear programme that suggests prices, over the paths added so far.
+    """The linear programme that suggests prices: an allocation in parts, and paths for its microbatches.
 
-    Its variables are the rates, the prices, the price of the cheapest path of each data node, and the dual of
-    choosing data nodes: a threshold, and by how much each lies below it. All that can be paid is worth 1,
-    which only fixes the unit.
+    Its variables are how much of each way to hold a stage is chosen and how many microbatches take each path;
+    what it minimises, the microbatches that find no path and the nodes that find no stage. Prices are the
+    duals of its rows: of budgets, visits, shares and nodes.
 
     Parameters
     ----------
     market
         What it makes prices for.
-    unit
-        Microseconds that make the numbers small.
+    most
+        No time is later.
     """
 
-    def __init__(self, market: Market, unit: int) -> None:
+    def __init__(self, market: Market, most: int) -> None:
         from ortools.linear_solver import pywraplp  # type: ignore[import-untyped]
 
         self._market = market
-        self._unit = float(max(1, unit))
+        self._most = most
         self._solver: Any = pywraplp.Solver.CreateSolver("GLOP")
-        nodes = range(market.instance.nodes)
-        self._rates = [self._variable(0.0) for _ in nodes]
-        self._prices = [self._variable(0.0) for _ in nodes]
-        self._cheapest = [self._variable(-self._solver.infinity()) for _ in nodes]
-        self._below = [self._variable(0.0) for _ in nodes]
-        self._threshold = self._variable(-self._solver.infinity())
-        self._worth = self._solver.Constraint(-self._solver.infinity(), 1.0)
-        self._choice = {d: self._solver.Constraint(-self._solver.infinity(), 0.0) for d in market.free}
-        self._known: set[tuple[int, tuple[int, ...]]] = set()
-        self._set_choice()
-        # Without a path of its own a data node would be worth whatever is asked for it.
-        self.add(market.quickest)
+        self._solver.Objective().SetMinimization()
+        stages, counts = range(market.instance.stages), market.classes.counts.tolist()
+        dear = float(sum(market.instance.microbatches))
+        self._emitted = [self._row(0, 1.0) for _ in counts]
+        self._budgets = [self._row(0, None) for _ in counts]
+        self._visits = [[self._row(0, None) for _ in stages] for _ in counts]
+        self._shares = [self._row(market.share if k else 0, 1.0) for k in stages]
+        self._nodes = [self._row(count, dear) for count in counts]
+        self._held = [self._row(1, 2 * dear) for _ in stages]
+        for row in self._nodes + self._held:
+            row.SetUb(row.Lb())
+        for row in self._nodes:
+            self._column({row: -1.0}, dear)
+        self._ways: dict[tuple[int, int, tuple[int, ...]], Any] = {}
+        self._paths: set[tuple[int, tuple[tuple[int, int], ...]]] = set()
 
-    def add(self, paths: Mapping[int, PricedPath]) -> bool:
+    def against(self, time: int) -> Priced | None:
+        """Prices that exclude a time; None if there are none to be found."""
+        market, options = self._market, self._market.within(time)
+        self._set_time(options)
+        while True:
+            solved = self._solver.Solve() == self._solver.OPTIMAL
+            market.spend(int(self._solver.iterations() * self._solver.NumConstraints() * _STEPS_PER_PIVOT))
+            if not solved or self._solver.Objective().Value() < _NOTHING:
+                return None
+            limits = [row.dual_value() for row in self._held]
+            prices = self._prices()
+            unit = market.unit(prices, self._most)
+            priced = market.priced(Offer(*((each * unit).astype(np.int64) for each in prices)))
+            choices = market.choices(priced, options)
+            if market.unpaid(priced, choices) > 0:
+                return priced
+            new = self._add_paths(priced.paths)
+            for k, choice in enumerate(choices):
+                new |= self._add_ways(k, choice, limits[k] * unit)
+            if not new:
+                return None
+
+    def _prices(self) -> tuple[Floats, Floats, Floats, Floats]:
+        """Rates, visits, rewards and worths as the programme sees them."""
+        rates = np.array([row.dual_value() for row in self._budgets]) / self._most
+        visits = np.array([[0.0, *(row.dual_value() for row in rows[1:])] for rows in self._visits])
+        rewards = np.array([0.0, *(row.dual_value() for row in self._shares[1:])])
+        worths = np.array([row.dual_value() for row in self._nodes])
+        return np.maximum(0.0, rates), np.maximum(0.0, visits), np.maximum(0.0, rewards), worths
+
+    def _add_paths(self, paths: Sequence[PricedPath | None]) -> bool:
         """Tell it of paths; whether any was new."""
-        new = [(d, path) for d, path in paths.items() if (d, path.nodes) not in self._known]
-        for d, path in new:
-            self._known.add((d, path.nodes))
-            row = self._solver.Constraint(-self._solver.infinity(), 0.0)
-            row.SetCoefficient(self._cheapest[d], 1.0)
-            row.SetCoefficient(self._rates[d], -path.trip / self._unit)
-            for n, visits in Counter(path.nodes).items():
-                row.SetCoefficient(self._prices[n], -float(visits))
-        return bool(new)
+        new = False
+        for d, path in enumerate(paths):
+            if path is None or (d, path.visits) in self._paths:
+                continue
+            new = True
+            self._paths.add((d, path.visits))
+            column = {self._emitted[d]: 1.0, self._budgets[d]: -path.trip / self._most}
+            column |= {self._visits[c][k]: -float(times) for (c, k), times in Counter(path.visits).items()}
+            column |= {self._shares[k]: 1.0 for _, k in path.visits}
+            self._column(column, 0.0)
+        return new
 
-    def offer(self, time: int) -> Offer | None:
-        """The prices by which most remains unpaid within a time; None if that is nothing to speak of."""
-        self._set_time(time)
-        solved = self._solver.Solve() == self._solver.OPTIMAL
-        if not solved or self._solver.Objective().Value() < _SMALL:
-            return None
-        rates = [max(0.0, rate.solution_value()) / self._unit for rate in self._rates]
-        return self._market.offer(rates, [max(0.0, price.solution_value()) for price in self._prices])
+    def _add_ways(self, stage: int, choice: Choice, limit: float) -> bool:
+        """Tell it of the best ways to hold a stage; whether any was new and better than those it knows."""
+        new = 0
+        for i in np.argsort(choice.sums, kind="stable").tolist():
+            if choice.sums[i] >= limit or new == _MOST_WAYS:
+                break
+            taken = tuple(choice.taken[i].tolist())
+            key = (stage, int(choice.options.number[i]), taken)
+            if key in self._ways:
+                continue
+            new += 1
+            column = {self._held[stage]: 1.0}
+            column |= {self._nodes[c]: float(count) for c, count in enumerate(taken) if count}
+            self._ways[key] = self._column(column, 0.0)
+            self._set_way(key, choice.options.able[i])
+        return new > 0
 
-    def _variable(self, least: float) -> Any:
-        return self._solver.NumVar(least, self._solver.infinity(), "")
+    def _set_time(self, options: Sequence[Options]) -> None:
+        """What can be done within a time."""
+        places = [{number: i for i, number in enumerate(held.number.tolist())} for held in options]
+        for key, way in self._ways.items():
+            stage, number, taken = key
+            place, held = places[stage].get(number), options[stage]
+            if place is None or (np.array(taken) > 0)[~held.members[place]].any():
+                way.SetUb(0.0)
+            else:
+                way.SetUb(self._solver.infinity())
+                self._set_way(key, held.able[place])
 
-    def _set_choice(self) -> None:
-        """The sum of the smallest: so many times a threshold less what the smaller ones lie below it."""
-        market, goal = self._market, self._solver.Objective()
-        goal.SetMaximization()
-        goal.SetCoefficient(self._threshold, float(market.chosen))
-        for d, row in self._choice.items():
-            goal.SetCoefficient(self._below[d], -1.0)
-            row.SetCoefficient(self._threshold, 1.0)
-            row.SetCoefficient(self._below[d], -1.0)
-            row.SetCoefficient(self._cheapest[d], -float(market.instance.microbatches[d]))
-        for d in market.forced:
-            goal.SetCoefficient(self._cheapest[d], float(market.instance.microbatches[d]))
+    def _set_way(self, key: tuple[int, int, tuple[int, ...]], able: Integers) -> None:
+        stage, _, taken = key
+        for c, count in enumerate(taken):
+            if count == 0:
+                continue
+            if stage == 0:
+                self._emitted[c].SetCoefficient(self._ways[key], -float(count * self._market.emitted[c]))
+                self._budgets[c].SetCoefficient(self._ways[key], count * float(able[c]) / self._most)
+            else:
+                self._visits[c][stage].SetCoefficient(self._ways[key], count * float(able[c]))
 
-    def _set_time(self, time: int) -> None:
-        """What can be paid within a time."""
-        market, goal = self._market, self._solver.Objective()
-        for n, (rate, price) in enumerate(zip(self._rates, self._prices, strict=True)):
-            capacity = float(market.capacity(n, time))
-            goal.SetCoefficient(price, -capacity)
-            self._worth.SetCoefficient(price, max(1.0, capacity))
-            if n in market.forced or n in market.free:
-                budget = market.budget(n, time) / self._unit
-                self._worth.SetCoefficient(rate, max(1.0, budget))
-                if n in market.forced:
-                    goal.SetCoefficient(rate, -budget)
-                else:
-                    self._choice[n].SetCoefficient(rate, budget)
-                    self._choice[n].SetCoefficient(price, -capacity)
+    def _row(self, least: float, price: float | None) -> Any:
+        """A sum of at least so much, with what it may lack at a price."""
+        row = self._solver.Constraint(least, self._solver.infinity())
+        if price is not None:
+            self._column({row: 1.0}, price)
+        return row
+
+    def _column(self, coefficients: Mapping[Any, float], price: float) -> Any:
+        variable = self._solver.NumVar(0.0, self._solver.infinity(), "")
+        self._solver.Objective().SetCoefficient(variable, price)
+        for row, coefficient in coefficients.items():
+            row.SetCoefficient(variable, coefficient)
+        return variable
