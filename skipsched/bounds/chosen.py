@@ -38,6 +38,15 @@ def smallest_share(instance: Instance) -> int:
     return fewest_microbatches(instance) * (instance.path_length - 1) // (instance.stages - 1)
 
 
+def largest_share(instance: Instance) -> int:
+    """Microbatches that no stage but the first executes more of: those of the D data nodes that emit most."""
+    candidates = sorted(instance.microbatches[n] for n in range(instance.nodes) if 0 in instance.allowed[n])
+    total = sum(candidates[-instance.data_nodes :])
+    if not instance.rules.even_stages:
+        return total
+    return min(total, -(-total * (instance.path_length - 1) // (instance.stages - 1)))
+
+
 def earliest(counts_within: Callable[[int], Iterable[int]], share: int, size: int, most: int) -> int:
     """The smallest time by which the `size` most able of some nodes can do `share` microbatches.
 

@@ -62,7 +62,7 @@ class Options(NamedTuple):
         prices
             Of one node, ``[option][class]``.
         counts
-            Nodes of each class.
+            Nodes of each class, the same for all options or ``[option][class]``.
 
         Returns
         -------
@@ -72,7 +72,7 @@ class Options(NamedTuple):
         priced = np.where(self.members, prices, INFINITE)
         order = np.argsort(priced, axis=1, kind="stable")
         ascending = np.take_along_axis(priced, order, axis=1)
-        available = counts[order]
+        available = np.take_along_axis(np.broadcast_to(counts, priced.shape), order, axis=1)
         before = np.cumsum(available, axis=1) - available
         # Nodes of a negative price as many as may be, others only as many as must be.
         wanted = np.where(ascending < 0, self.most[:, np.newaxis], self.fewest[:, np.newaxis])
@@ -81,6 +81,30 @@ class Options(NamedTuple):
         taken = np.empty_like(picked)
         np.put_along_axis(taken, order, picked, axis=1)
         return sums, taken
+
+    def sharing(
+        self, price: Integers, worths: Integers, counts: Integers, most: int
+    ) -> tuple[Integers, Integers]:
+        """`cheapest` where nodes are paid for what they do, and a class for no more than `most`.
+
+        The first nodes of a class are paid for all that they are able to do, the next one for what is left
+        of `most`, others for nothing.
+
+        Parameters
+        ----------
+        price
+            Paid for a microbatch, by class; not negative.
+        worths
+            Paid for a node, by class.
+        """
+        whole = np.where(self.able > 0, np.minimum(counts, most // np.maximum(1, self.able)), counts)
+        part = np.minimum(self.able, most - whole * self.able)
+        parts = np.minimum(1, counts - whole)
+        prices = np.concatenate([-price * done - worths for done in (self.able, part, 0 * part)], axis=1)
+        nodes = np.concatenate([whole, parts, counts - whole - parts], axis=1)
+        thrice = self._replace(members=np.tile(self.members, 3))
+        sums, taken = thrice.cheapest(prices, nodes)
+        return sums, taken.reshape(len(sums), 3, len(counts)).sum(axis=1)
 
 
 class Holders:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from skipsched.bounds.able import Able
 from skipsched.bounds.alike import Classes
-from skipsched.bounds.chosen import smallest_share
+from skipsched.bounds.chosen import largest_share, smallest_share
 from skipsched.bounds.holders import Holders, Options
 from skipsched.bounds.priced_paths import PricedPath, PricedPaths
 from skipsched.bounds.ring_links import RingLinks
@@ -45,7 +45,8 @@ def prices_bound(instance: Instance, known: int, most: int, clock: Clock) -> int
 
     Within a time T, a data node's M slots leave its W microbatches ``budget`` microseconds of round trips
     (`in_flight_bound`), and a node of another stage executes at most ``able`` microbatches (`Able.within`),
-    each less what the stage's all-reduce takes. Every stage but the first executes at least its ``share``.
+    each less what the stage's all-reduce takes. Every stage but the first executes its ``share`` at least,
+    and nodes that are alike together no more than the most that a stage executes.
 
     Give every data node d a rate r(d) for a microsecond of its round trips, every other node n a price
     p(n, k) for a visit on stage k, every stage k a reward g(k) for a microbatch that executes it, none of
@@ -151,8 +152,8 @@ class Market:
     ----------
     emitted
         Microbatches of a data node, by class.
-    share
-        Microbatches that each stage but the first executes at least.
+    share, largest
+        Microbatches that each stage but the first executes at least and at most.
     """
 
     def __init__(self, instance: Instance, classes: Classes, clock: Clock) -> None:
@@ -160,6 +161,7 @@ class Market:
         self.classes = classes
         self.emitted: Integers = np.array(instance.microbatches, dtype=np.int64)[self.classes.first]
         self.share = smallest_share(instance)
+        self.largest = largest_share(instance)
         self._clock = clock
         self._paths = PricedPaths(instance, classes, clock)
         able = Able(instance, RingLinks(instance, clock), clock)
@@ -199,14 +201,14 @@ class Market:
     def choices(self, priced: Priced, options: Sequence[Options]) -> list[Choice]:
         """What each stage chooses."""
         offer, paths = priced
-        choices = []
-        for k, held in enumerate(options):
-            if k == 0:
-                price = np.array([0 if path is None else path.price for path in paths], dtype=np.int64)
-                prices = self.emitted * price - offer.rates * held.able
-            else:
-                prices = -offer.visits[:, k] * held.able
-            choices.append(Choice(held, *held.cheapest(prices - offer.worths, self.classes.counts)))
+        counts = self.classes.counts
+        price = np.array([0 if path is None else path.price for path in paths], dtype=np.int64)
+        first, *others = options
+        prices = self.emitted * price - offer.rates * first.able - offer.worths
+        choices = [Choice(first, *first.cheapest(prices, counts))]
+        for k, held in enumerate(others, 1):
+            shared = held.sharing(offer.visits[:, k], offer.worths, counts, self.largest)
+            choices.append(Choice(held, *shared))
         return choices
 
     def unpaid(self, priced: Priced, choices: Sequence[Choice]) -> int:
@@ -278,6 +280,8 @@ class _Programme:
         self._most = most
         self._solver: Any = pywraplp.Solver.CreateSolver("GLOP")
         self._solver.Objective().SetMinimization()
+        self._plainly = pywraplp.MPSolverParameters()
+        self._plainly.SetIntegerParam(self._plainly.PRESOLVE, self._plainly.PRESOLVE_OFF)
         stages, counts = range(market.instance.stages), market.classes.counts.tolist()
         dear = float(sum(market.instance.microbatches))
         self._emitted = [self._row(0, 1.0) for _ in counts]
@@ -298,9 +302,7 @@ class _Programme:
         market, options = self._market, self._market.within(time)
         self._set_time(options)
         while True:
-            solved = self._solver.Solve() == self._solver.OPTIMAL
-            market.spend(int(self._solver.iterations() * self._solver.NumConstraints() * _STEPS_PER_PIVOT))
-            if not solved or self._solver.Objective().Value() < _NOTHING:
+            if not self._solved() or self._solver.Objective().Value() < _NOTHING:
                 return None
             limits = [row.dual_value() for row in self._held]
             prices = self._prices()
@@ -314,6 +316,16 @@ class _Programme:
                 new |= self._add_ways(k, choice, limits[k] * unit)
             if not new:
                 return None
+
+    def _solved(self) -> bool:
+        """Solve it; without presolve where its way back from there ends in trouble, as it does at times."""
+        for parameters in ((), (self._plainly,)):
+            solved = self._solver.Solve(*parameters) == self._solver.OPTIMAL
+            pivots = self._solver.iterations() * self._solver.NumConstraints()
+            self._market.spend(int(pivots * _STEPS_PER_PIVOT))
+            if solved:
+                return True
+        return False
 
     def _prices(self) -> tuple[Floats, Floats, Floats, Floats]:
         """Rates, visits, rewards and worths as the programme sees them."""
@@ -375,7 +387,8 @@ class _Programme:
                 self._emitted[c].SetCoefficient(self._ways[key], -float(count * self._market.emitted[c]))
                 self._budgets[c].SetCoefficient(self._ways[key], count * float(able[c]) / self._most)
             else:
-                self._visits[c][stage].SetCoefficient(self._ways[key], count * float(able[c]))
+                done = min(count * int(able[c]), self._market.largest)
+                self._visits[c][stage].SetCoefficient(self._ways[key], float(done))
 
     def _row(self, least: float, price: float | None) -> Any:
         """A sum of at least so much, with what it may lack at a price."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice, product
 from random import Random
 
@@ -88,3 +89,34 @@ def test_the_cheapest_nodes(classes: list[tuple[int, int, bool]], fewest: int, m
     assert sums[0] == expected == (prices * taken[0]).sum()
     assert fewest <= taken[0].sum() <= fewest + more
     assert (taken[0] <= np.where(inside, counts, 0)).all()
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 3), st.integers(0, 9), st.integers(-9, 9), st.integers(0, 5)),
+        min_size=1,
+        max_size=3,
+    ),
+    st.integers(1, 3),
+    st.integers(0, 3),
+    st.integers(0, 9),
+)
+def test_a_class_is_paid_for_no_more_than_a_stage_executes(
+    classes: list[tuple[int, int, int, int]], fewest: int, more: int, most: int
+) -> None:
+    counts, prices, worths, able = (np.array(column) for column in zip(*classes, strict=True))
+    if counts.sum() < fewest:
+        return
+    one, everyone = np.array([0]), np.ones((1, len(classes)), dtype=bool)
+    options = Options(one, one + fewest, one + fewest + more, one, everyone, able[np.newaxis])
+    sums, taken = options.sharing(prices, worths, counts, most)
+
+    def paid(choice: Sequence[int]) -> int:
+        return -sum(
+            int(p * min(n * a, most) + u * n) for p, u, a, n in zip(prices, worths, able, choice, strict=True)
+        )
+
+    choices = product(*(range(c + 1) for c in counts))
+    assert sums[0] == min(paid(choice) for choice in choices if fewest <= sum(choice) <= fewest + more)
+    assert sums[0] == paid(taken[0].tolist())

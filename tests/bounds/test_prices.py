@@ -14,6 +14,7 @@ from solver_cases import instance, no_limit, optimum, random_case, tiny
 import skipsched
 from skipsched.bounds import prices_bound
 from skipsched.bounds.alike import Classes
+from skipsched.bounds.chosen import largest_share, smallest_share
 from skipsched.bounds.prices import Market, Offer
 from skipsched.clock import Clock
 from skipsched.instance import Instance
@@ -111,6 +112,17 @@ def test_every_stage_has_its_share() -> None:
     # Without even-stages c has none, and b all four.
     loose = instance(nodes, "1 1 1", workload="microbatches=4", rules="path_length=2, even_stages=false")
     assert prices_bound(loose, 0, 10_000 * MS, no_limit()) == (11 + 4 * (30 + 2) + 21) * MS
+
+
+def test_what_a_stage_executes() -> None:
+    # Each of two stages has 2 of the 4 microbatches, whatever its nodes could do.
+    tables = instance("a, b, c", "1 1 1", workload="microbatches=4", rules="path_length=2")
+    assert (smallest_share(tables), largest_share(tables)) == (2, 2)
+    # 3 visits on 2 stages: one has 1, the other 2. Without even-stages one may have them all.
+    odd = instance("a, b, c", "1 1 1", workload="microbatches=3", rules="path_length=2")
+    assert (smallest_share(odd), largest_share(odd)) == (1, 2)
+    loose = instance("a, b, c", "1 1 1", workload="microbatches=3", rules="path_length=2, even_stages=false")
+    assert (smallest_share(loose), largest_share(loose)) == (0, 3)
 
 
 def test_rings_keep_stages_where_they_are() -> None:
