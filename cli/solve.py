@@ -109,6 +109,8 @@ def command(
         if result.schedule is not None:
             result.schedule.write(output)
         _close(talk, result, clock)
+        if result.statistics.has_waited:
+            talk.say("part of the search was compiled first, which happens once after installation")
         if stats:
             _print_stats(result)
     if result.schedule is not None:
@@ -142,9 +144,15 @@ def _print_stats(result: Result) -> None:
 
     console = Console(stderr=True, highlight=False)
     phases = Table("phase", "seconds", "better schedules", box=box.SIMPLE_HEAD)
-    for name, (spent, better) in result.statistics.phases.items():
-        phases.add_row(name, f"{spent:.2f}", str(better))
+    for name, phase in result.statistics.phases.items():
+        phases.add_row(name, f"{phase.seconds:.2f}", str(phase.better))
     console.print(phases)
+    if result.statistics.neighbourhoods:
+        moves = Table("neighbourhood", "tried", "accepted", "gained", "seconds", box=box.SIMPLE_HEAD)
+        for name, done in result.statistics.neighbourhoods.items():
+            counts = (str(done.tried), str(done.accepted), seconds(done.gained), f"{done.seconds:.2f}")
+            moves.add_row(name, *counts)
+        console.print(moves)
     history = Table("after", "iteration time", box=box.SIMPLE_HEAD)
     for at, time in result.statistics.incumbents:
         history.add_row(f"{at:.2f} s", seconds(time))

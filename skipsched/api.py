@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,8 +67,8 @@ def solve(
     ValueError
         If the time limit or the gap is out of range.
     """
-    if not time_limit > 0:
-        raise ValueError(f"time_limit must be positive, not {time_limit}")
+    if not 0 < time_limit < math.inf:
+        raise ValueError(f"time_limit must be positive and finite, not {time_limit}")
     if not 0 <= gap <= 1:
         raise ValueError(f"gap must be between 0 and 1, not {gap}")
     topology = _loaded(topology)

@@ -33,14 +33,24 @@ class Clock:
         self.limit = limit
         self.deterministic = deterministic
         self.started = time.monotonic() if started is None else started
-        self.stopped = False
+        self._stopped = False
         #: Seconds kept free for what comes after the search.
         self.reserve = 0.0
-        self.work = 0.0  # seconds of counted work
+        self._work = 0.0
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop was asked for."""
+        return self._stopped
+
+    @property
+    def work(self) -> float:
+        """Seconds of counted work so far."""
+        return self._work
 
     def stop(self) -> None:
         """Ask whatever runs to end soon. Safe to call from a signal handler or another thread."""
-        self.stopped = True
+        self._stopped = True
 
     def spend(self, steps: int) -> None:
         """Count work and end the phase if the limit is reached.
@@ -50,13 +60,13 @@ class Clock:
         OutOfTime
             If nothing is left.
         """
-        self.work += steps / _STEPS_PER_SECOND
+        self._work += steps / _STEPS_PER_SECOND
         if self.remaining() <= 0:
             raise OutOfTime
 
     def spend_seconds(self, seconds: float) -> None:
         """Count work that was measured in deterministic seconds elsewhere."""
-        self.work += seconds
+        self._work += seconds
 
     def remaining(self) -> float:
         """Seconds left; 0 once a stop was asked for."""
@@ -71,6 +81,45 @@ class Clock:
     def elapsed(self) -> float:
         """Wall seconds since the start."""
         return time.monotonic() - self.started
+
+    def part(self, share: float) -> Clock:
+        """A clock for a phase that gets no more than a share of what is left; both run on together."""
+        return _Part(self, share)
+
+
+class _Part(Clock):
+    """A clock whose limit is a part of another one's, and whose work is counted there."""
+
+    def __init__(self, whole: Clock, share: float) -> None:
+        self._whole = whole
+        super().__init__(whole.spent() + share * whole.remaining(), whole.deterministic, whole.started)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop of the whole was asked for."""
+        return self._whole.stopped
+
+    @property
+    def work(self) -> float:
+        """Seconds of work counted on the whole clock."""
+        return self._whole.work
+
+    def spend(self, steps: int) -> None:
+        """Count work and end the phase if the limit is reached."""
+        self._whole.spend(steps)
+        super().spend(0)
+
+    def spend_seconds(self, seconds: float) -> None:
+        """Count work that was measured in deterministic seconds elsewhere."""
+        self._whole.spend_seconds(seconds)
+
+    def remaining(self) -> float:
+        """Seconds left."""
+        return min(self._whole.remaining(), super().remaining())
+
+    def spent(self) -> float:
+        """Seconds gone by since the whole clock started."""
+        return self._whole.spent()
 
 
 #: For work that is known to be small.

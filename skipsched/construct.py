@@ -29,7 +29,7 @@ _STEPS_PER_ACTION = 30
 def construct(
     instance: Instance, first: Routes, others: Iterable[Sequence[int]], clock: Clock, seed: int
 ) -> Iterator[Scheduled]:
-    """Construct plans, and yield each that is better than all before.
+    """Construct plans; the best so far is yielded after each.
 
     Parameters
     ----------
@@ -68,8 +68,24 @@ def construct(
     for scheduled in chain.from_iterable(variants()):
         if best is None or scheduled.objective < best.objective:
             best = scheduled
-            yield best
+        yield best
         clock.spend(len(scheduled.actions.node) * _STEPS_PER_ACTION)
+
+
+def constructed(
+    instance: Instance, tried: Iterable[Sequence[int]], clock: Clock
+) -> Iterator[Scheduled | None]:
+    """The best plan of each allocation by every rule of urgency; None where paths are not found at once.
+
+    Raises
+    ------
+    OutOfTime
+        If the clock runs out.
+    """
+    for allocation in tried:
+        plans = list(_plans(instance, _routes(instance, [allocation], _LOAD_PRICES[:1], clock), clock))
+        yield min(plans, key=lambda scheduled: scheduled.objective, default=None)
+        clock.spend(sum(len(scheduled.actions.node) for scheduled in plans) * _STEPS_PER_ACTION)
 
 
 def _routes(

@@ -187,6 +187,18 @@ class Instance:
         return graph
 
 
+def has_instant_actions(instance: Instance) -> bool:
+    """Whether some forward or backward takes no time at all, nor its node afterwards.
+
+    Such actions could wait for each other in a circle, and no time would say so.
+    """
+    return instance.overhead == 0 and any(
+        0 in (instance.forward[node][stage], instance.backward[node][stage])
+        for node, able in enumerate(instance.allowed)
+        for stage in able
+    )
+
+
 def _table(seconds: Sequence[Sequence[Fraction]], ratio: Fraction) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(rounded(value * ratio) for value in row) for row in seconds)
 
@@ -310,6 +322,22 @@ class AllReduce:
     def needs_ring(self, stage: int, size: int) -> bool:
         """Whether a stage of `size` nodes pays an all-reduce, and so needs a ring of links."""
         return size > 1 and self._gradient[stage] > 0
+
+    def gradient(self, stage: int) -> Fraction:
+        """How much a stage averages, in the unit of bandwidths."""
+        return self._gradient[stage]
+
+    def link_figures(self) -> list[tuple[float, float]]:
+        """Latency, and time for each unit of gradients, in microseconds, by the numbers that `link` gives.
+
+        To the precision of floats; a latency of `NO_LINK` stands for no link.
+        """
+        return [
+            (float(NO_LINK), 0.0)
+            if figures is None
+            else (float(figures.latency * MICROSECONDS), float(MICROSECONDS / figures.bandwidth))
+            for figures in self._links.figures
+        ]
 
     def link(self, source: int, target: int) -> int:
         """The number of a directed pair's figures: equal numbers mean equal hops, whatever stage and size."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from skipsched.version import __version__
 
 #: Libraries that decide what the search does and how fast.
-_LIBRARIES = ("ortools", "numpy")
+_LIBRARIES = ("ortools", "numpy", "numba")
 
 
 def cores() -> int:
@@ -24,7 +24,7 @@ def machine() -> dict[str, str | int]:
     import psutil
 
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": cores(),
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.machine()}",
@@ -37,7 +37,7 @@ def program() -> dict[str, str]:
     return {"skipsched": __version__, "code": _code(), "python": platform.python_version(), **versions}
 
 
-def _processor() -> str:
+def processor() -> str:
     """The processor's name."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -14,7 +14,7 @@ from skipsched.bounds import Bound, best_bound, model_bound
 from skipsched.check import check_schedule
 from skipsched.clock import Clock, OutOfTime, TooLarge
 from skipsched.conflict import Cause, explain
-from skipsched.construct import construct
+from skipsched.construct import construct, constructed
 from skipsched.exact.hint import in_emission_order
 from skipsched.instance import Instance
 from skipsched.machine import cores
@@ -26,6 +26,7 @@ from skipsched.schedule import Schedule
 from skipsched.schedule.document import Provenance, document_of, gap
 from skipsched.schedule.plan import NoPlan, allocation_from, plan_from, rings_from
 from skipsched.scheduled import Scheduled
+from skipsched.statistics import Phase, Statistics
 from skipsched.text.diagnostics import Diagnostic, InputError
 from skipsched.timing import Deadlock
 from skipsched.topology.model import Topology
@@ -33,7 +34,7 @@ from skipsched.version import __version__
 
 if TYPE_CHECKING:
     from skipsched.exact.prove import Proof
-    from skipsched.exact.windows import Windows
+    from skipsched.search.improve import Improver
 
 OPTIMAL = "OPTIMAL"
 FEASIBLE = "FEASIBLE"
@@ -44,6 +45,12 @@ UNKNOWN = "UNKNOWN"
 DEFAULT_TIME_LIMIT = 60.0
 #: Search workers where the result must not depend on the machine.
 DETERMINISTIC_WORKERS = 2
+#: The part of the time that goes into the first schedules at most: in large plans, those with more actions
+#: than this, moves change too little in the time there is, and other allocations much.
+_CONSTRUCTION, _LARGE_CONSTRUCTION = 0.25, 0.75
+_LARGE = 20_000
+#: The part of the time that goes into bounds at most, before the search begins.
+_BOUNDS = 0.2
 #: Seconds that writing, checking and printing one action takes at the end, and a part of the limit kept free.
 _FINISH_PER_ACTION = 25e-6
 _FINISH_SHARE = 0.01
@@ -92,32 +99,6 @@ class Progress:
         if self.iteration_time is None or self.lower_bound is None:
             return None
         return gap(self.iteration_time, self.lower_bound)
-
-
-@dataclass(slots=True)
-class Statistics:
-    """What a solve did.
-
-    Parameters
-    ----------
-    phases
-        Wall seconds and number of better schedules of each phase, by its name.
-    incumbents
-        Wall seconds and iteration time (microseconds) of each better schedule.
-    """
-
-    phases: dict[str, tuple[float, int]] = field(default_factory=dict)
-    incumbents: list[tuple[float, int]] = field(default_factory=list)
-
-    def count(self, phase: str, seconds: float, better: int) -> None:
-        """Add to what is known of a phase."""
-        before = self.phases.get(phase, (0.0, 0))
-        self.phases[phase] = (before[0] + seconds, before[1] + better)
-
-    @property
-    def first_schedule_at(self) -> float | None:
-        """Wall seconds until the first schedule stood."""
-        return self.incumbents[0][0] if self.incumbents else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +151,7 @@ def run_solver(
 
 @dataclass(slots=True)
 class _Turn:
-    """One of those that share the time of the exact model.
+    """One of those that share the time of the search phase.
 
     Parameters
     ----------
@@ -211,11 +192,19 @@ class _Solve:
         # The problem as it is restricted: with an allocation to keep, each node may hold its stage alone.
         kept = self._allocation
         self._problem = self._instance if kept is None else self._instance.restricted_to(kept)
+        # One source of allocations for all phases: each goes on where the one before it stopped.
+        self._candidates: Iterator[Sequence[int]] = (
+            allocations(self._problem, clock, options.seed) if kept is None else iter([kept])
+        )
         if not clock.deterministic:
-            actions = sum(self._instance.microbatches) * (2 * self._instance.path_length + 1)
-            share = self._instance.data_nodes / self._instance.nodes
-            needed = _FINISH_PER_ACTION * actions * share
+            needed = _FINISH_PER_ACTION * self._actions()
             clock.reserve = min(needed, _FINISH_AT_MOST * clock.limit) + _FINISH_SHARE * clock.limit
+
+    def _actions(self) -> float:
+        """How many actions a schedule has, about: which nodes emit how much is still open."""
+        instance = self._instance
+        emitted = sum(instance.microbatches) * instance.data_nodes / instance.nodes
+        return emitted * (2 * instance.path_length + 1)
 
     def run(self) -> Result:
         cause = None
@@ -223,7 +212,7 @@ class _Solve:
             self._hint_phase()
             self._construction_phase()
             self._bounds_phase()
-            self._exact_phase()
+            self._search_phase()
             reason = "completed"
         except Infeasible:
             reason = "infeasible"
@@ -271,15 +260,20 @@ class _Solve:
     def _construction_phase(self) -> None:
         """Routes, a first schedule, the quick bounds, and better schedules."""
         instance, clock, seed = self._problem, self._clock, self._options.seed
-        # One source of allocations for both phases: the second goes on where the first stopped.
-        kept = self._allocation
-        candidates = allocations(instance, clock, seed) if kept is None else iter([kept])
+        candidates = self._candidates
         with self._enter("routes"):
             routes = find_routes(instance, clock, self._workers, candidates)
         with self._enter("construction"):
+            large = self._actions() > _LARGE
+            share = _LARGE_CONSTRUCTION if large else _CONSTRUCTION
+            until = latest = clock.spent() + share * clock.remaining()
             for scheduled in construct(instance, routes, candidates, clock, seed):
                 if self._best is None or scheduled.objective < self._best.objective:
                     self._keep(scheduled)
+                    # Nothing better in twice the time: the search does better than more of the same.
+                    latest = until if large else min(until, 2 * clock.spent())
+                if clock.spent() > latest:
+                    break
 
     def _bounds_phase(self) -> None:
         """Look closer for what no schedule can do without."""
@@ -287,12 +281,13 @@ class _Solve:
         assert self._bound is not None, "there is a bound as soon as there is a schedule"
         with self._enter("bounds"):
             time = self._best.objective.iteration_time
-            self._raise_bound(model_bound(self._problem, self._bound, time, self._clock))
+            part = self._clock.part(_BOUNDS)
+            self._raise_bound(model_bound(self._problem, self._bound, time, part))
 
-    def _exact_phase(self) -> None:
-        """The exact model: windows that improve the schedule, and a proof where the problem is small."""
+    def _search_phase(self) -> None:
+        """The search that betters the schedule, and a proof where the problem is small."""
         from skipsched.exact.prove import Proof
-        from skipsched.exact.windows import Windows
+        from skipsched.search.improve import Improver
 
         assert self._best is not None, "construction ends with a schedule"
         instance, clock = self._problem, self._clock
@@ -301,18 +296,26 @@ class _Solve:
             proof = Proof(instance, clock, self._workers)
             # The more rounds have not ended it, the less of the time it gets.
             turns["proof"] = _Turn(partial(self._prove, proof), price=lambda: max(1, proof.rounds))
-        windows = Windows(instance, clock, self._workers, self._options.seed)
-        turns["windows"] = _Turn(partial(self._improve, windows), price=lambda: 1)
+        others = constructed(instance, self._candidates, clock)
+        improver = Improver(instance, clock, self._workers, self._options.seed, others)
+        turns["search"] = _Turn(partial(self._improve, improver), price=lambda: 1)
+        try:
+            self._take_turns(turns)
+        finally:
+            self._statistics.neighbourhoods = dict(improver.neighbourhoods())
+            self._statistics.has_waited = improver.has_waited
+
+    def _take_turns(self, turns: dict[str, _Turn]) -> None:
         while turns:
             # Whoever has paid least goes next, the proof first: where it ends, all is done.
             name, turn = min(turns.items(), key=lambda item: item[1].paid)
-            began = clock.spent()
+            began = self._clock.spent()
             try:
                 with self._enter(name):
                     turn.step()
             except TooLarge:
                 del turns[name]
-            turn.paid += (clock.spent() - began) * turn.price()
+            turn.paid += (self._clock.spent() - began) * turn.price()
 
     def _prove(self, proof: Proof) -> None:
         """Let the proof ask its next questions."""
@@ -323,10 +326,10 @@ class _Solve:
             self._keep(better)
         self._raise_bound(Bound(proof.bound(self._best), "model"))
 
-    def _improve(self, windows: Windows) -> None:
-        """Search some windows."""
+    def _improve(self, improver: Improver) -> None:
+        """Search for a moment."""
         assert self._best is not None
-        better = windows.step(self._best)
+        better = improver.step(self._best)
         if better is not None:
             self._keep(better)
 
@@ -370,8 +373,9 @@ class _Solve:
         try:
             yield
         finally:
-            seconds = self._clock.elapsed() - began
-            self._statistics.count(phase, seconds, len(self._statistics.incumbents) - better)
+            done = self._statistics.phases.setdefault(phase, Phase())
+            done.seconds += self._clock.elapsed() - began
+            done.better += len(self._statistics.incumbents) - better
 
     def _tell(self) -> None:
         if self._on_progress is not None:

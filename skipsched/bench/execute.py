@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -16,7 +14,9 @@ from typing import IO, Any
 from skipsched.api import validate
 from skipsched.bench.run import Outcome, Run
 from skipsched.machine import program
+from skipsched.processes import command_of, environment
 from skipsched.schedule import Schedule
+from skipsched.search.compiling import Compiling
 from skipsched.topology.load import load_document
 
 #: Seconds between two looks at the memory: often enough for what grows slowly, seldom enough not to disturb.
@@ -33,7 +33,7 @@ class RunFailed(RuntimeError):
 
 
 def execute(run: Run, document: Mapping[str, Any]) -> Outcome:
-    """Make a run in a process of its own.
+    """Make a run in a process of its own, once the search is compiled.
 
     Parameters
     ----------
@@ -47,11 +47,11 @@ def execute(run: Run, document: Mapping[str, Any]) -> Outcome:
     RunFailed
         If the process ends without an outcome, or not at all, or runs other code than this one.
     """
+    Compiling().wait()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         started = time.monotonic()
-        # -P: what lies in the working folder is none of the program's modules.
-        words = [sys.executable, "-P", "-m", "skipsched.bench.worker"]
-        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=out, stderr=err, env=_environment())
+        words = command_of("skipsched.bench.worker")
+        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=out, stderr=err, env=environment())
         try:
             _ask(process, run, document, started)
             peak = _watch(process, started + _STUCK_FACTOR * run.time_limit + _STUCK_SECONDS)
@@ -68,11 +68,6 @@ def execute(run: Run, document: Mapping[str, Any]) -> Outcome:
             return _checked(row, out.read(), document)
         except (ValueError, TypeError, LookupError):
             raise RunFailed(f"ended without an outcome{_last_words(err)}") from None
-
-
-def _environment() -> dict[str, str]:
-    """Where this process finds its code: the other one is to run the same, whatever folder it works in."""
-    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def _checked(row: dict[str, Any], schedule: bytes, document: Mapping[str, Any]) -> Outcome:

@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 _MOST_LEGS = 50_000_000
 #: Seconds of counted work at most, and the share of what is left.
 _MOST_WORK = 6.0
-_MOST_SHARE = 0.25
+_MOST_SHARE = 0.75
 #: The bound is looked for up to this part of it.
 _SMALL = 2e-3
 #: A microbatch's share of what the linear programme leaves unserved that counts as none.

@@ -19,6 +19,7 @@ from skipsched.exact.paths import Path, cheapest_paths
 from skipsched.instance import Instance
 from skipsched.plan import members_of
 from skipsched.scheduled import Scheduled
+from skipsched.statistics import Neighbourhood
 
 #: Deterministic seconds for one window.
 _EFFORT = 0.1
@@ -61,6 +62,14 @@ class Windows:
         self._rng = random.Random(seed)
         self._freed = _FREED
         self._stretch = _STRETCH
+        self._kinds = {
+            "any microbatches": self._any,
+            "latest microbatches": self._latest,
+            "through one node": self._through_one_node,
+            "stretch of time": self._during,
+        }
+        #: What each kind of window has done so far.
+        self.neighbourhoods = {name: Neighbourhood() for name in self._kinds}
         #: The cheapest paths by allocation, data node and the nodes they may visit.
         self._cheapest: dict[tuple[tuple[int, ...], int, tuple[int, ...]], Sequence[Path]] = {}
 
@@ -74,14 +83,26 @@ class Windows:
         OutOfTime
             If the clock runs out.
         """
-        kinds = (self._any, self._latest, self._through_one_node, self._during)
-        windows = [self._rng.choice(kinds)(best) for _ in range(self._workers)]
+        names = [self._chosen() for _ in range(self._workers)]
+        windows = [self._kinds[name](best) for name in names]
+        began = self._clock.elapsed()
         answers = ask([self._question(best, window) for window in windows], self._clock, _EFFORT)
         for window, answer in zip(windows, answers, strict=True):
             self._resize(window, answer.status == "OPTIMAL", len(best.plan.routes.paths))
-        found = [answer.scheduled for answer in answers if answer.scheduled is not None]
-        better = min([best, *found], key=lambda scheduled: scheduled.objective)
+        seconds = self._clock.elapsed() - began
+        better = best
+        for name, answer in zip(names, answers, strict=True):
+            gained = _gained(best, answer.scheduled)
+            self.neighbourhoods[name].add(1, int(gained is not None), gained or 0, seconds)
+            if answer.scheduled is not None and answer.scheduled.objective < better.objective:
+                better = answer.scheduled
         return None if better is best else better
+
+    def _chosen(self) -> str:
+        """A kind of window, the more often the more often it has led to something better."""
+        done = self.neighbourhoods.values()
+        weights = [(1 + each.accepted) / (1 + each.tried) for each in done]
+        return self._rng.choices(list(self.neighbourhoods), weights)[0]
 
     def _any(self, best: Scheduled) -> _Window:
         """Any microbatches."""
@@ -143,6 +164,13 @@ class Windows:
             ]
             self._cheapest[key] = cheapest_paths(self._instance, members, path[0], _PATHS, self._clock).paths
         return tuple(dict.fromkeys((path, *self._cheapest[key])))
+
+
+def _gained(best: Scheduled, found: Scheduled | None) -> int | None:
+    """Microseconds by which a schedule ends earlier; None if it is not better, even by its completions."""
+    if found is None or found.objective >= best.objective:
+        return None
+    return best.objective.iteration_time - found.objective.iteration_time
 
 
 def _kept(best: Scheduled, window: _Window) -> Iterator[tuple[int, int]]:

@@ -1,0 +1,134 @@
+"""Chains: each better schedule handed out, what the moves did counted, ended when asked to."""
+
+from __future__ import annotations
+
+import pytest
+from cli_cases import call
+from exact_cases import bundled, constructed
+from solver_cases import random_case
+
+import skipsched
+from skipsched.clock import Clock
+from skipsched.search import chains
+from skipsched.search.anneal import MOVES
+from skipsched.search.chains import Chains
+from skipsched.topology.load import load_topology
+
+
+@pytest.fixture(autouse=True)
+def short_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chains, "_ROUND", 250_000)
+    monkeypatch.setattr(chains, "_ROUND_IN_PLANS", 100)
+
+
+def test_schedules_get_better_and_gains_add_up() -> None:
+    tables = bundled("geo-20")
+    first = best = constructed(tables)
+    search = Chains(tables, Clock(1.0, deterministic=True), 1, 0, first, 0.1, iter(()))
+    while not search.are_cold():
+        better = search.step(best)
+        if better is not None:
+            assert better.objective < best.objective
+            best = better
+    assert best.objective < first.objective
+    done = search.neighbourhoods()
+    assert list(done) == list(MOVES)
+    for name, each in done.items():
+        assert each.tried >= each.accepted >= 0, name
+        assert each.gained >= 0, name
+        assert each.seconds >= 0, name
+    # One chain, which never began anew: what it gained is what it found.
+    assert search._cooling.cycles == 1
+    gained = sum(each.gained for each in done.values())
+    assert gained == first.objective.iteration_time - best.objective.iteration_time
+
+
+def test_two_chains_differ_and_each_counts() -> None:
+    tables = bundled("small-8")
+    first = constructed(tables)
+    one, two = (Chains(tables, Clock(1.0, deterministic=True), n, 0, first, 0.5, iter(())) for n in (1, 2))
+    found = [search.step(first) for search in (one, two)]
+    tried = [sum(each.tried for each in search.neighbourhoods().values()) for search in (one, two)]
+    assert tried[1] > 1.5 * tried[0]
+    assert found[0] is not None
+    assert found[1] is not None
+    assert found[1].objective <= found[0].objective
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_same_seed_finds_the_same(seed: int) -> None:
+    tables = bundled("small-8")
+    first = constructed(tables)
+    plans = []
+    for _ in range(2):
+        search = Chains(tables, Clock(1.0, deterministic=True), 2, seed, first, 0.5, iter(()))
+        found = search.step(first)
+        assert found is not None
+        plans.append(found.plan)
+    assert plans[0] == plans[1]
+
+
+def test_a_stopped_clock_ends_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A round that would go on for years.
+    monkeypatch.setattr(chains, "_ROUND", 10**18)
+    tables = bundled("small-8")
+    clock = Clock(1e9, deterministic=True)
+    first = constructed(tables)
+    search = Chains(tables, clock, 2, 0, first, 1e9, iter(()))
+    clock.stop()
+    search.step(first)
+    assert sum(each.tried for each in search.neighbourhoods().values()) > 0
+
+
+def test_nothing_is_handed_out_that_is_no_better() -> None:
+    # One node a stage and one microbatch: no move changes anything.
+    _, tables = random_case(0, {"one-node-per-stage"})
+    clock = Clock(1.0, deterministic=True)
+    best = constructed(tables)
+    search = Chains(tables, clock, 1, 0, best, 1.0, iter(()))
+    for _ in range(20):
+        found = search.step(best)
+        assert found is None or found.objective < best.objective
+        best = found or best
+    assert search.step(best) is None
+
+
+GRADIENTS = """
+skipsched: 1
+name: volunteers
+nodes:
+  - {id: "a{}", count: 5, forward_time: 40 ms, memory: 2, location: Ayr}
+  - {id: "b{}", count: 5, forward_time: 55 ms, memory: 3, location: Bonn}
+network:
+  default: {latency: 20 ms, bandwidth: 200 Mbit/s}
+  links:
+    - {between: [Ayr, Ayr], latency: 1 ms, bandwidth: 1 Gbit/s}
+workload: {stages: 4, data_nodes: 2, microbatches: 6, activation: 1 MB, gradient: 4 MB}
+rules: {path_length: 3}
+"""
+
+
+def test_counted_work_finds_the_same_whatever_the_workers() -> None:
+    loaded = load_topology(GRADIENTS)
+    texts = set()
+    for workers in (1, 2, 4):
+        result = skipsched.solve(loaded, deterministic=True, time_limit=1, workers=workers)
+        assert result.stop_reason == "time_limit"
+        assert result.schedule is not None
+        texts.add(result.schedule.text())
+        done = result.statistics.neighbourhoods
+        assert all(done[move].tried > 0 for move in MOVES)
+    assert len(texts) == 1
+
+
+def test_stats_print_what_each_neighbourhood_did() -> None:
+    ran = call("solve", "-", "--deterministic", "--time-limit", "1", "--quiet", "--stats", stdin=GRADIENTS)
+    assert ran.code == 0
+    lines = [line.split() for line in ran.err.splitlines() if line.strip()]
+    assert ["neighbourhood", "tried", "accepted", "gained", "seconds"] in lines
+    rows = {line[0]: line[1:] for line in lines if line[0] in MOVES}
+    assert list(rows) == list(MOVES)
+    for name, row in rows.items():
+        tried, accepted = (int(word.replace(",", "")) for word in row[:2])
+        assert tried >= accepted >= 0, name
+        assert tried > 0, name
