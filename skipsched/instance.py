@@ -344,6 +344,12 @@ class AllReduce:
         kind = self._links.kind
         return self._links.by_kind[kind[source]][kind[target]]
 
+    def links(self) -> list[list[int]]:
+        """`link` of all directed pairs, ``[source][target]``."""
+        kind = self._links.kind
+        rows = [[row[other] for other in kind] for row in self._links.by_kind]
+        return [rows[own] for own in kind]
+
     def hop(self, stage: int, size: int, source: int, target: int) -> int:
         """Microseconds of the all-reduce of a stage of `size` nodes if this link were its ring's worst.
 

@@ -103,6 +103,11 @@ def rings_of(
     return found if len(found) == len(rings) else None
 
 
+def better_rings(one: Sequence[Ring], other: Sequence[Ring]) -> list[Ring]:
+    """For each stage the ring with the smaller all-reduce; of equal ones the first."""
+    return [min(pair, key=lambda ring: ring.allreduce) for pair in zip(one, other, strict=True)]
+
+
 def ring_cost(hops: Sequence[Sequence[int]], ring: Sequence[int]) -> int:
     """The worst hop of a ring; `NO_LINK` if one is missing."""
     costs = [hops[a][b] for a, b in zip(ring, [*ring[1:], ring[0]], strict=True)]

@@ -19,7 +19,7 @@ from skipsched.exact.hint import in_emission_order
 from skipsched.instance import Instance
 from skipsched.machine import cores
 from skipsched.plan import Actions, Plan
-from skipsched.rings import Ring, rings_of
+from skipsched.rings import Ring, better_rings, rings_of
 from skipsched.routes.allocate import allocations
 from skipsched.routes.find import Infeasible, find_routes
 from skipsched.schedule import Schedule
@@ -252,10 +252,12 @@ class _Solve:
         members = plan.routes.members(self._instance.stages)
         found = rings_of(self._instance, members, self._clock)
         given = rings_from(document, self._instance, members)
-        if found is None and given is None:
+        if found is not None and given is not None:
+            return better_rings(found, given)
+        rings = found if found is not None else given
+        if rings is None:
             raise NoPlan("the links admit no ring in one of its stages")
-        choices = zip(*(rings for rings in (found, given) if rings is not None), strict=True)
-        return [min(rings, key=lambda ring: ring.allreduce) for rings in choices]
+        return rings
 
     def _construction_phase(self) -> None:
         """Routes, a first schedule, the quick bounds, and better schedules."""

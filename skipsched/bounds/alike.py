@@ -85,11 +85,9 @@ def _classes(instance: Instance, clock: Clock) -> list[list[int]]:
 
 def _links(instance: Instance) -> Integers:
     """For each directed pair the number of its figures in an all-reduce; 0 for all if there is none."""
-    nodes = range(instance.nodes)
-    table = np.zeros((instance.nodes, instance.nodes), dtype=np.int64)
     if instance.allreduce.present:
-        table[:] = [[instance.allreduce.link(a, b) for b in nodes] for a in nodes]
-    return table
+        return np.array(instance.allreduce.links(), dtype=np.int64)
+    return np.zeros((instance.nodes, instance.nodes), dtype=np.int64)
 
 
 def _exchangeable(table: Integers, a: int, b: int) -> bool:

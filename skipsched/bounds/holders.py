@@ -133,6 +133,14 @@ class Holders:
         self._emits = emits
         self._clock = clock
         self._share = smallest_share(instance)
+        # What does not change from one time to the next: six figures of each class, by stage, and two more.
+        first, ways = classes.first, able.ways
+        tables = (instance.forward, instance.backward, instance.slots, ways.ahead, ways.onward, ways.behind)
+        self._figures: Integers = np.array([[table[n] for n in first] for table in tables], dtype=np.int64)
+        self._emitted, self._done = (
+            np.array([table[n] for n in first], dtype=np.int64)
+            for table in (instance.microbatches, able.done)
+        )
         self._ready = over_data_nodes(instance, able.done)
         self._options = [self._found(k) for k in range(instance.stages)]
 
@@ -142,7 +150,7 @@ class Holders:
         self._clock.spend(options.members.size // ELEMENTS_PER_STEP)
         left = (time - options.allreduce)[:, np.newaxis]
         if stage == 0:
-            through = self._emits & (np.array(self._able.done)[self._classes.first] <= left)
+            through = self._emits & (self._done <= left)
             options = options._replace(members=options.members & through, able=self._budgets(left))
             enough = left[:, 0] >= self._ready
         else:
@@ -154,27 +162,19 @@ class Holders:
 
     def _budgets(self, left: Integers) -> Integers:
         """Microseconds of round trips for which `in_flight_bound` leaves room on a data node."""
-        instance, first = self._instance, self._classes.first
-        count = np.array(instance.microbatches)[first]
-        slots = np.minimum(np.array(instance.slots)[first, 0], count)
-        work = np.array(instance.forward)[first, 0] + np.array(instance.backward)[first, 0]
-        staggered = slots * (slots - 1) // 2 * (work + 2 * instance.overhead)
-        budgets: Integers = slots * left - (count - slots) * instance.overhead - staggered
+        overhead, count = self._instance.overhead, self._emitted
+        forward, backward, slots = self._figures[:3, :, 0]
+        slots = np.minimum(slots, count)
+        staggered = slots * (slots - 1) // 2 * (forward + backward + 2 * overhead)
+        budgets: Integers = slots * left - (count - slots) * overhead - staggered
         return budgets
 
     def _visits(self, stage: int, time: int, left: Integers) -> Integers:
         """`Able.within`, of all classes and for several ends of the stage's last B."""
-        instance, first = self._instance, self._classes.first
-        forward, backward, slots = (
-            np.array(table)[first, stage] for table in (instance.forward, instance.backward, instance.slots)
-        )
-        ways = self._able.ways
-        ahead, onward, behind = (
-            np.array([table[n][stage] for n in first]) for table in (ways.ahead, ways.onward, ways.behind)
-        )
+        forward, backward, slots, ahead, onward, behind = self._figures[:, :, stage]
         passed = np.maximum(np.maximum(ahead, onward), behind) < INFINITE
         ahead, onward, behind = (np.where(passed, table, 0) for table in (ahead, onward, behind))
-        overhead = instance.overhead
+        overhead = self._instance.overhead
         window = np.minimum(left, time - self._able.first_allreduce - behind) - ahead
         busy = forward + backward + 2 * overhead
         load = np.where(busy > 0, (window + overhead) // np.maximum(1, busy), INFINITE)
@@ -183,7 +183,7 @@ class Holders:
         few = np.where(busy > 0, 1 + 2 * (window - residence) // np.maximum(1, busy), INFINITE)
         held = slots * (window + overhead) - slots * (slots - 1) // 2 * busy
         rows = np.where(few < slots, few, np.maximum(slots, held // np.maximum(1, residence + overhead)))
-        able = np.minimum(np.minimum(load, rows), sum(instance.microbatches))
+        able = np.minimum(np.minimum(load, rows), sum(self._instance.microbatches))
         return np.where(passed & (window >= np.maximum(0, residence)), able, 0)
 
     def _found(self, stage: int) -> Options:

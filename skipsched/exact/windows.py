@@ -87,11 +87,10 @@ class Windows:
         windows = [self._kinds[name](best) for name in names]
         began = self._clock.elapsed()
         answers = ask([self._question(best, window) for window in windows], self._clock, _EFFORT)
-        for window, answer in zip(windows, answers, strict=True):
-            self._resize(window, answer.status == "OPTIMAL", len(best.plan.routes.paths))
         seconds = self._clock.elapsed() - began
         better = best
-        for name, answer in zip(names, answers, strict=True):
+        for name, window, answer in zip(names, windows, answers, strict=True):
+            self._resize(window, answer.status == "OPTIMAL", len(best.plan.routes.paths))
             gained = _gained(best, answer.scheduled)
             self.neighbourhoods[name].add(1, int(gained is not None), gained or 0, seconds)
             if answer.scheduled is not None and answer.scheduled.objective < better.objective:

@@ -13,9 +13,9 @@ from skipsched.search.times import settle
 
 #: The moves, in the order of the rows of what is counted of them.
 MOVES = ("swap", "shift", "refit", "replace", "trade", "turn", "restage", "exchange", "give")
-#: What is counted of a move: how often it was tried, kept the rules, and was accepted; microseconds by which
-#: it bettered the best plan; times of actions computed.
-TRIED, MADE, ACCEPTED, GAINED, WORKED = range(5)
+#: What is counted of a move: how often it was tried and accepted; microseconds by which it bettered the best
+#: plan; times of actions computed.
+TRIED, ACCEPTED, GAINED, WORKED = range(4)
 #: What a move takes besides, in times of actions.
 PER_MOVE = 10
 #: Cost: the iteration time, and this part of the microbatches' mean completion and of the stages' mean
@@ -92,7 +92,6 @@ def anneal(
         else:
             take_back(problem, state, time, total, last)
         counted[move, TRIED] += 1
-        counted[move, MADE] += int(made)
         counted[move, ACCEPTED] += int(accepted)
         counted[move, WORKED] += state.figure[WORK] - worked
         left -= PER_MOVE + state.figure[WORK] - worked

@@ -195,7 +195,7 @@ class _Chain:
         self._instance = instance
         self._chance = chance
         self._heat = heat
-        self.counted = np.zeros((len(MOVES), 5), np.int64)
+        self.counted = np.zeros((len(MOVES), WORKED + 1), np.int64)
         self.restart(begin)
 
     def restart(self, begin: Scheduled) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from skipsched.instance import Instance
 from skipsched.plan import Actions, Plan, Routes
-from skipsched.rings import Ring, ring_through, rings_of
+from skipsched.rings import Ring, better_rings, ring_through, rings_of
 from skipsched.scheduled import Scheduled
 from skipsched.search.compiled import compiled
 from skipsched.search.problem import Ints
@@ -74,7 +74,7 @@ class Found(NamedTuple):
             own.append(ring)
         found = rings_of(instance, members)
         assert found is not None, "there is a ring in every stage"
-        return [min(pair, key=lambda ring: ring.allreduce) for pair in zip(found, own, strict=True)]
+        return better_rings(found, own)
 
 
 @compiled

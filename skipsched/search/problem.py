@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from skipsched.bounds.tables import holds
 from skipsched.instance import Instance
 from skipsched.plan import Routes
 
@@ -74,17 +75,14 @@ class Problem(NamedTuple):
     gradient: Floats
     link: Ints
     latency: Floats
-    stride: int
     slowness: Floats
+    stride: int
 
     @classmethod
     def of(cls, instance: Instance, routes: Routes) -> Problem:
         """The tables for searching among plans with the microbatches that some routes have."""
         rules, allreduce = instance.rules, instance.allreduce
-        allowed = np.zeros((instance.nodes, instance.stages), np.bool_)
-        for node, able in enumerate(instance.allowed):
-            allowed[node, list(able)] = True
-        nodes = range(instance.nodes if allreduce.present else 0)
+        link = np.array(allreduce.links(), np.int64) if allreduce.present else np.zeros((0, 0), np.int64)
         figures = allreduce.link_figures()
         actions = len(routes.paths) * (2 * instance.path_length + 1)
         return cls(
@@ -96,7 +94,7 @@ class Problem(NamedTuple):
             loss=np.array(instance.loss, np.int64),
             microbatches=np.array(instance.microbatches, np.int64),
             transfer=np.array(instance.transfer, np.int64),
-            allowed=allowed,
+            allowed=holds(instance),
             min_sizes=np.array(instance.min_sizes, np.int64),
             max_sizes=np.array(instance.max_sizes, np.int64),
             max_swaps=rules.max_swaps,
@@ -107,12 +105,10 @@ class Problem(NamedTuple):
             cover=rules.cover,
             mates=_mates(routes, rules.path_period),
             gradient=np.array([float(allreduce.gradient(k)) for k in range(instance.stages)]),
-            link=np.array([[allreduce.link(a, b) for b in nodes] for a in nodes], np.int64).reshape(
-                len(nodes), len(nodes)
-            ),
-            stride=_ANY_STRIDE if actions <= _MANY_ACTIONS else 0,
+            link=link,
             latency=np.array([latency for latency, _ in figures]),
             slowness=np.array([slowness for _, slowness in figures]),
+            stride=_ANY_STRIDE if actions <= _MANY_ACTIONS else 0,
         )
 
 

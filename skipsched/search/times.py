@@ -47,7 +47,7 @@ def _move_up(state: State, node: int) -> None:
 
 
 @compiled
-def _next_waiting(state: State) -> int:
+def _take_first(state: State) -> None:
     """Take the node whose turn it is out of the heap, with nothing of its row left to compute."""
     node = state.heap[0]
     state.dirty_from[node], state.dirty_to[node] = NOWHERE, -1
@@ -64,7 +64,6 @@ def _next_waiting(state: State) -> int:
         at, below = below, 2 * below + 1
     if size > 0:
         state.heap[at], state.waiting[moved] = moved, at
-    return int(node)
 
 
 @compiled
@@ -125,7 +124,7 @@ def take_times_back(state: State) -> None:
         state.start[action] = state.noted_start[at]
         state.because[action] = state.noted_because[at]
     while figure[WAITING] > 0:
-        _next_waiting(state)
+        _take_first(state)
 
 
 @compiled
@@ -145,7 +144,7 @@ def settle(problem: Problem, state: State, limit: int) -> bool:
     while figure[WAITING] > 0:
         node = state.heap[0]
         begin, last = state.dirty_from[node], state.dirty_to[node]
-        _next_waiting(state)
+        _take_first(state)
         row = state.row[node]
         latest = limit - state.allreduce[state.allocation[node]]
         before = row[begin - 1] if begin > 0 else -1

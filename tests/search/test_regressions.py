@@ -87,6 +87,7 @@ def test_a_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyError("getpwuid(): uid not found: 4711")
 
     monkeypatch.setattr(getpass, "getuser", nameless)
+    assert code_folder().is_dir()
     Compiling().is_ready()
 
 
