@@ -6,18 +6,28 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Protocol
 
-from skipsched.clock import Clock
+
+class Stoppable(Protocol):
+    """What can be asked to end soon."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was asked."""
+
+    def stop(self) -> None:
+        """Ask it."""
 
 
 @contextmanager
-def stopping(clock: Clock) -> Iterator[None]:
+def stopping(search: Stoppable) -> Iterator[None]:
     """Let Ctrl-C and SIGTERM end the search instead of the process; the second one ends the process."""
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        if clock.stopped:
+        if search.stopped:
             raise KeyboardInterrupt
-        clock.stop()
+        search.stop()
 
     # A lost connection is no reason to lose what is found; not every system has that signal.
     numbers = [signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGHUP", None)])]

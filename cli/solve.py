@@ -64,6 +64,7 @@ before any schedule; with one in hand, Ctrl-C and SIGTERM write it and exit 0.
 @click.option("--deterministic", is_flag=True, help="The same bytes on every machine.")
 @click.option("--hint", metavar="SCHEDULE", help="Start from this schedule; the result is never worse.")
 @click.option("--allocation-from", metavar="SCHEDULE", help="Keep this schedule's allocation.")
+@click.option("--no-windows", is_flag=True, help="Search without windows of the exact model.")
 @click.option("--stats", is_flag=True, help="Say on stderr what each phase did.")
 @talk_options
 def command(
@@ -76,6 +77,7 @@ def command(
     deterministic: bool,
     hint: str | None,
     allocation_from: str | None,
+    no_windows: bool,
     stats: bool,
     quiet: bool,
     verbose: bool,
@@ -96,6 +98,7 @@ def command(
         workers=workers,
         hint=Schedule.read(hint) if hint is not None else None,
         allocation_from=Schedule.read(allocation_from) if allocation_from is not None else None,
+        windows=not no_windows,
     )
     with stopping(clock):
         try:

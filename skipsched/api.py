@@ -30,6 +30,7 @@ def solve(
     deterministic: bool = False,
     hint: Schedule | None = None,
     allocation_from: Schedule | None = None,
+    windows: bool = True,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Result:
     """Find a schedule.
@@ -52,6 +53,8 @@ def solve(
         A schedule to start from: the result is never worse.
     allocation_from
         A schedule whose allocation is kept.
+    windows
+        Whether parts of the schedule are also bettered by the exact model.
     on_progress
         Called with a `Progress` whenever something better is known.
 
@@ -72,7 +75,7 @@ def solve(
     if not 0 <= gap <= 1:
         raise ValueError(f"gap must be between 0 and 1, not {gap}")
     topology = _loaded(topology)
-    options = Options(gap, seed, workers, hint, allocation_from)
+    options = Options(gap, seed, workers, hint, allocation_from, windows)
     return run_solver(topology, options, Clock(time_limit, deterministic), on_progress)
 
 

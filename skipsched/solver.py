@@ -73,6 +73,8 @@ class Options:
         A schedule to start from: the result is never worse.
     allocation_from
         A schedule whose allocation is kept.
+    windows
+        Whether parts of the schedule are also bettered by the exact model.
     """
 
     gap: float = 0.0
@@ -80,6 +82,7 @@ class Options:
     workers: int | None = None
     hint: Schedule | None = None
     allocation_from: Schedule | None = None
+    windows: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,14 +269,13 @@ class _Solve:
         with self._enter("routes"):
             routes = find_routes(instance, clock, self._workers, candidates)
         with self._enter("construction"):
-            large = self._actions() > _LARGE
-            share = _LARGE_CONSTRUCTION if large else _CONSTRUCTION
+            share = _LARGE_CONSTRUCTION if self._actions() > _LARGE else _CONSTRUCTION
             until = latest = clock.spent() + share * clock.remaining()
             for scheduled in construct(instance, routes, candidates, clock, seed):
                 if self._best is None or scheduled.objective < self._best.objective:
                     self._keep(scheduled)
                     # Nothing better in twice the time: the search does better than more of the same.
-                    latest = until if large else min(until, 2 * clock.spent())
+                    latest = min(until, 2 * clock.spent())
                 if clock.spent() > latest:
                     break
 
@@ -299,7 +301,8 @@ class _Solve:
             # The more rounds have not ended it, the less of the time it gets.
             turns["proof"] = _Turn(partial(self._prove, proof), price=lambda: max(1, proof.rounds))
         others = constructed(instance, self._candidates, clock)
-        improver = Improver(instance, clock, self._workers, self._options.seed, others)
+        options = self._options
+        improver = Improver(instance, clock, self._workers, options.seed, others, windows=options.windows)
         turns["search"] = _Turn(partial(self._improve, improver), price=lambda: 1)
         try:
             self._take_turns(turns)

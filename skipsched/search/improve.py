@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 #: The part of the time that is left to windows.
 _POLISH = 0.1
-#: With more actions than this a window takes seconds and finds nothing.
+#: With more actions than this a window takes minutes and finds nothing.
 _MOST_ACTIONS = 10_000
 _POLL_SECONDS = 0.05
 
@@ -36,10 +36,19 @@ class Improver:
         Of all random choices.
     others
         Other plans to begin from, at times; None for one that was not found.
+    windows
+        Whether to use windows of the model at all.
     """
 
     def __init__(
-        self, instance: Instance, clock: Clock, workers: int, seed: int, others: Iterator[Scheduled | None]
+        self,
+        instance: Instance,
+        clock: Clock,
+        workers: int,
+        seed: int,
+        others: Iterator[Scheduled | None],
+        *,
+        windows: bool = True,
     ) -> None:
         self._instance = instance
         self._clock = clock
@@ -47,7 +56,7 @@ class Improver:
         self._seed = seed
         self._others = others
         self._chains: Chains | None = None
-        self._windows: Windows | None = Windows(instance, clock, workers, seed)
+        self._windows = Windows(instance, clock, workers, seed) if windows else None
         self._compiling = Compiling()
         self._can_chain = not has_instant_actions(instance)
         #: Whether chains had to wait until they were compiled.
@@ -71,6 +80,8 @@ class Improver:
             If the clock runs out.
         """
         self._clock.spend(0)
+        if len(best.actions.node) > _MOST_ACTIONS:
+            self._windows = None
         if self._chains is None and self._can_chain and self._compiling.is_ready():
             self._chains = self._begun(best)
         if self._chains is not None and not (self._windows and self._chains.are_cold()):
@@ -91,8 +102,6 @@ class Improver:
         from skipsched.search.chains import Chains
 
         clock = self._clock
-        if len(best.actions.node) > _MOST_ACTIONS:
-            self._windows = None
         until = clock.spent() + clock.remaining() * (1 - _POLISH if self._windows else 1)
         return Chains(self._instance, clock, self._workers, self._seed, best, until, self._others)
 

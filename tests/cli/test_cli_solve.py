@@ -59,6 +59,13 @@ def test_quiet_and_verbose_exclude_each_other(tiny: Path) -> None:
     assert "exclude each other" in ran.err
 
 
+def test_without_windows_of_the_model() -> None:
+    """Its neighbourhoods are not listed then."""
+    options = ("geo-20", "--deterministic", "--time-limit", "1", "--stats")
+    assert "stretch of time" in call("solve", *options).err
+    assert "stretch of time" not in call("solve", *options, "--no-windows").err
+
+
 def test_stats_go_to_stderr(tiny: Path) -> None:
     ran = solved(tiny, "--quiet", "--stats")
     assert ran.code == 0

@@ -35,8 +35,8 @@ class Bench:
         monkeypatch.setattr(Compiling, "begin", lambda _: self._begin())
         monkeypatch.setattr("time.sleep", self._slept)
 
-    def improver(self) -> Improver:
-        return Improver(self.tables, self.clock, 1, 0, iter(()))
+    def improver(self, *, windows: bool = True) -> Improver:
+        return Improver(self.tables, self.clock, 1, 0, iter(()), windows=windows)
 
     def steps(self, improver: Improver, count: int) -> list[str]:
         self.turns.clear()
@@ -112,6 +112,24 @@ def test_with_too_many_actions_chains_have_all_the_time(monkeypatch: pytest.Monk
     monkeypatch.setattr(improve, "_MOST_ACTIONS", 10)
     bench = Bench(monkeypatch)
     assert bench.steps(bench.improver(), 10) == ["chains"] * 10
+
+
+def test_with_too_many_actions_nothing_is_done_until_chains_are_ready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A window of 100,000 actions took minutes and gigabytes, and the chains had no turn until it ended."""
+    monkeypatch.setattr(improve, "_MOST_ACTIONS", 10)
+    bench = Bench(monkeypatch)
+    bench.clock.deterministic = False
+    bench.ready = False
+    assert bench.steps(bench.improver(), 4) == ["waits"] * 3 + ["chains"]
+
+
+def test_without_windows_chains_have_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch)
+    improver = bench.improver(windows=False)
+    assert bench.steps(improver, 10) == ["chains"] * 10
+    assert list(improver.neighbourhoods()) == list(MOVES)
 
 
 def test_nothing_is_left_without_chains_and_with_windows_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
