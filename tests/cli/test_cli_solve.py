@@ -14,8 +14,8 @@ from skipsched import solve
 
 
 def solved(*arguments: str | Path, stdin: str = "") -> Outcome:
-    """Run the command for two seconds at most, lest a better solver makes these tests slower."""
-    return call("solve", "--time-limit", "2", *arguments, stdin=stdin)
+    """Run the command for a second at most, lest a better solver makes these tests slower."""
+    return call("solve", "--time-limit", "1", *arguments, stdin=stdin)
 
 
 def document(text: str) -> dict[str, Any]:

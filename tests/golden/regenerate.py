@@ -16,7 +16,7 @@ from skipsched.topology.shipped import written_names
 
 FOLDER = Path(__file__).resolve().parent
 #: Seconds of counted work. Tests spend the same.
-TIME_LIMIT = 3.0
+TIME_LIMIT = 2.0
 
 
 def stored(name: str) -> Path:
@@ -25,7 +25,7 @@ def stored(name: str) -> Path:
 
 
 def solved(name: str) -> Schedule:
-    """What the solver finds for an instance: `skipsched solve NAME --deterministic --time-limit 3`."""
+    """What the solver finds for an instance: `skipsched solve NAME --deterministic --time-limit 2`."""
     result = solve(name, deterministic=True, time_limit=TIME_LIMIT)
     assert result.schedule is not None, f"{name}: {result.status}"
     return result.schedule
