@@ -11,8 +11,8 @@ for stages of different sizes. Written anew from their description, with these d
 * A missing link is dearer than all others together; theirs are complete.
 * An allocation keeps sizes, pins, memory and rings, and the order of the salesman must keep them too; theirs
   may exchange any groups but the first, as all others are alike.
-* The moves along cycles have the gain of DT-FM. Theirs asks for another one, by a slip in the name it gives,
-  which gathers near nodes in a stage: children come out worse than a random allocation.
+* The moves along cycles have the gain of DT-FM. Theirs get another one, by a slip in the name they ask for,
+  which gathers near nodes in a stage where gradients outweigh activations, against what the score wants.
 """
 
 from __future__ import annotations
