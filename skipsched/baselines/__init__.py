@@ -1,0 +1,1 @@
+"""Baselines: what others do with the same topology, to compare with."""
