@@ -80,8 +80,10 @@ def gpipe(instance: Instance, routes: Routes) -> Plan:
 def one_forward_one_backward(instance: Instance, routes: Routes) -> Plan:
     """Order straight routes as 1F1B does: some forwards to warm up, then a backward and a forward in turn.
 
-    On stage k there are ``w(k) = min(stages - k, W, slots of every node up to k)`` microbatches in flight at
-    most: so many forwards to begin with, as PipeDream-Flush has them within the slots.
+    On stage k there are ``w(k) = min(stages - k + 1, W, slots of every node up to k)`` microbatches in flight
+    at most: so many forwards to begin with, as PipeDream-Flush has them within the slots on one stage more.
+    For the loss is computed on the data node, one transfer beyond the last stage: with a single forward to
+    warm up, that stage would stand still while each loss is under way.
 
     Without losses there is no deadlock since ``w(k)`` does not rise with k. Before B i, stage k runs all F up
     to ``i + w(k) - 1``, and before F j it runs all B up to ``j - w(k)``. So the F that stage k + 1 must have
@@ -106,7 +108,7 @@ def one_forward_one_backward(instance: Instance, routes: Routes) -> Plan:
     def order(line: _Pipeline) -> list[list[int]]:
         rows = []
         for stage in range(len(line.nodes)):
-            warm = min(len(line.nodes) - stage, len(line.microbatches), *line.slots[: stage + 1])
+            warm = min(len(line.nodes) - stage + 1, len(line.microbatches), *line.slots[: stage + 1])
             row = [line.forward(m, stage) for m in line.microbatches[:warm]]
             for i, microbatch in enumerate(line.microbatches):
                 row.append(line.backward(microbatch, stage))

@@ -68,21 +68,34 @@ class TestOneForwardOneBackward:
         tables, routes = line(2, *slots)
         assert_order(tables, one_forward_one_backward(tables, routes), *ONE_SLOT)
 
-    @pytest.mark.parametrize("slots", [(2, 2), (3, 3), (2, 1)])
-    def test_two_stages_need_two_slots_and_one(self, slots: tuple[int, int]) -> None:
+    def test_two_slots_and_one(self) -> None:
         # b: F0 11-21, B0 28-48, F1 48-58. a: F0 0-10, F1 10-20, L0 22-27, B0 49-69, then L1, there since 59,
         # 69-74, F2 74-84. b: B1 75-95, F2 95-105. a: B1 96-116, L2 116-121. b: B2 122-142. a: B2 143-163.
         # Where losses occupy no node L1 starts at 59 and F2 at 69, L2 at 96 after B1 at 86: hence the order.
-        tables, routes = line(2, *slots)
+        tables, routes = line(2, 2, 1)
         rows = ("F0 F1 L0 B0 L1 F2 B1 L2 B2", "F0 B0 F1 B1 F2 B2")
         assert_order(tables, one_forward_one_backward(tables, routes), 163, *rows)
 
+    def test_two_slots(self) -> None:
+        # b: F 11-31. a: F 0-20, L0 22-27, L1 32-37. b: B0 31-51. a: B0 52-72, F2 72-82. b: F2 83-93, B1 93-113.
+        # a: L2 94-99, B1 114-134. b: B2 113-133. a: B2 134-154.
+        tables, routes = line(2, 2, 2)
+        rows = ("F0 F1 L0 L1 B0 F2 L2 B1 B2", "F0 F1 B0 F2 B1 B2")
+        assert_order(tables, one_forward_one_backward(tables, routes), 154, *rows)
+
+    def test_three_slots(self) -> None:
+        # a: F 0-30, then L0, there since 22, 30-35, L1 35-40. b: F0 F1 11-31, B0 36-56, F2 56-66, B1 66-86.
+        # a: B0 57-77, then L2, there since 67, 77-82. b: B2 86-106. a: B1 87-107, B2 107-127.
+        tables, routes = line(2, 3, 3)
+        rows = ("F0 F1 F2 L0 L1 B0 L2 B1 B2", "F0 F1 B0 F2 B1 B2")
+        assert_order(tables, one_forward_one_backward(tables, routes), 127, *rows)
+
     def test_three_stages(self) -> None:
-        # c: F0 22-32, L0 33-38, c: B0 39-59, F1 59-69, L1 70-75, c: B1 76-96, F2 96-106, L2 107-112, c: B2
-        # 113-133. b: B0 60-80, F2 80-90, B1 97-117, B2 134-154. a: B0 81-101, B1 118-138, B2 155-175.
+        # a: F 0-30. b: F 11-41. c: F0 F1 22-42. a: L0 33-38, L1 43-48. c: B0 42-62, F2 62-72. a: L2 73-78.
+        # c: B1 B2 72-112. b: B0 63-83, B1 93-113, B2 113-133. a: B0 84-104, B1 114-134, B2 134-154.
         tables, routes = line(3, 3, 3, 3)
-        rows = ("F0 F1 F2 L0 L1 B0 L2 B1 B2", "F0 F1 B0 F2 B1 B2", "F0 B0 F1 B1 F2 B2")
-        assert_order(tables, one_forward_one_backward(tables, routes), 175, *rows)
+        rows = ("F0 F1 F2 L0 L1 L2 B0 B1 B2", "F0 F1 F2 B0 B1 B2", "F0 F1 B0 F2 B1 B2")
+        assert_order(tables, one_forward_one_backward(tables, routes), 154, *rows)
 
     def test_few_slots_on_the_way_bind_those_behind(self) -> None:
         # b has one slot: c, with three, could start no second one before b has the first one's B.
