@@ -1,0 +1,1 @@
+"""Published methods, each a real scheduler whose schedules replay and checker accept."""
