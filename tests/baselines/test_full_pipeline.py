@@ -77,8 +77,8 @@ class TestOneForwardOneBackward:
         assert_order(tables, one_forward_one_backward(tables, routes), 163, *rows)
 
     def test_two_slots(self) -> None:
-        # b: F 11-31. a: F 0-20, L0 22-27, L1 32-37. b: B0 31-51. a: B0 52-72, F2 72-82. b: F2 83-93, B1 93-113.
-        # a: L2 94-99, B1 114-134. b: B2 113-133. a: B2 134-154.
+        # b: F 11-31. a: F 0-20, L0 22-27, L1 32-37. b: B0 31-51. a: B0 52-72, F2 72-82. b: F2 83-93,
+        # B1 93-113. a: L2 94-99, B1 114-134. b: B2 113-133. a: B2 134-154.
         tables, routes = line(2, 2, 2)
         rows = ("F0 F1 L0 L1 B0 F2 L2 B1 B2", "F0 F1 B0 F2 B1 B2")
         assert_order(tables, one_forward_one_backward(tables, routes), 154, *rows)
