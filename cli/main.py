@@ -24,6 +24,7 @@ _COMMANDS = {
     "check": "Read a topology and report, without scheduling.",
     "validate": "Replay a schedule and check everything it claims.",
     "generate": "Write a random topology of a given size and kind.",
+    "compare": "Put skipsched beside the published methods.",
     "bench": "Measure methods on instances, over seeds and time limits.",
     "schema": "Print the JSON Schema of a file format.",
 }

@@ -1,0 +1,1 @@
+"""skipsched beside the baselines, and what each of its freedoms is worth."""
