@@ -87,7 +87,7 @@ def command(
 
     def take(name: str, schedule: Schedule) -> None:
         if folder is not None:
-            schedule.write(str(folder / f"{name.removeprefix('+ ').replace(' ', '-')}.json"))
+            schedule.write(folder / f"{name}.json")
 
     contest = Contest(loaded, budget, seed, deterministic)
     with stopping(contest):

@@ -36,6 +36,11 @@ class Step:
     text: str
     make: Callable[[Contest], Attempt]
 
+    @property
+    def word(self) -> str:
+        """The name as a word, unlike that of any method."""
+        return f"ablation-{self.name.removeprefix('+ ').replace(' ', '-')}"
+
 
 @dataclass(frozen=True, slots=True)
 class _Freedoms:

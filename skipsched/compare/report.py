@@ -149,21 +149,21 @@ def compared(
     begin
         Told each row's name before it runs.
     take
-        Given each row's name and its schedule, if there is one.
+        Given each row's name, as a word, and its schedule, if there is one.
     """
     source, known = published(contest.topology)
 
-    def run(name: str, text: str, make: Callable[[Contest], Attempt]) -> Row:
+    def run(name: str, word: str, text: str, make: Callable[[Contest], Attempt]) -> Row:
         begin(name)
         attempt, seconds = contest.run(make)
         if attempt.schedule is not None:
-            take(name, attempt.schedule)
+            take(word, attempt.schedule)
         return Row.of(name, text, attempt, seconds, known.get(name))
 
     chosen = [(name, method) for name, method in METHODS.items() if name in methods]
-    rows = [run(name, method.text, method.make) for name, method in chosen if not contest.stopped]
+    rows = [run(name, name, method.text, method.make) for name, method in chosen if not contest.stopped]
     freedoms = steps(contest) if ABLATION in methods else []
-    ablation = [run(step.name, step.text, step.make) for step in freedoms if not contest.stopped]
+    ablation = [run(step.name, step.word, step.text, step.make) for step in freedoms if not contest.stopped]
     return Report(
         topology=contest.topology.name,
         sha256=contest.topology.sha256,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from skipsched import Schedule, load_topology
@@ -29,9 +31,13 @@ def schedule(iteration_time: int) -> Schedule:
     )
 
 
+def given(attempt: Attempt, _: Contest) -> Attempt:
+    return attempt
+
+
 def reported(monkeypatch: pytest.MonkeyPatch, attempts: dict[str, Attempt], topology: str = GEO) -> Report:
     """The report of methods that have come to this."""
-    methods = {name: Method(f"<{name}>", lambda _, a=attempt: a) for name, attempt in attempts.items()}
+    methods = {name: Method(f"<{name}>", partial(given, attempt)) for name, attempt in attempts.items()}
     monkeypatch.setattr(module, "METHODS", methods)
     contest = Contest(load_topology(topology), 5.0, 0, deterministic=True)
     return compared(contest, list(methods), begin=lambda _: None, take=lambda _, __: None)
