@@ -73,6 +73,14 @@ class TestByHand:
         assert served.end[7:9] == (271_000, 292_000)
         assert served.end[1] == 330_000
 
+    def test_a_retry_just_before_a_slot_is_freed_fails(self) -> None:
+        # d's loss takes 98 ms: L1 21-119, B1 120-140. F0 came first and tries at 120 too, before B1: refused
+        # until 220.
+        tables = instance(self.NODES, "2 1", workload="loss_ratio=98/9")
+        served = serve(tables, self.ROUTES)
+        assert served.end[8] == 140_000
+        assert served.end[1] == 230_000
+
     def test_a_slot_is_taken_anew_once_its_microbatch_is_home(self) -> None:
         # a has two slots, so 2 uses that of 0. c forwards in 100 ms: F0 on c 11-111, L0 at 112, B0 113-313,
         # on a 314-334. 1 is home at 74 already, but 2 starts at 334: F2 on b 345-355, L2 at 356, B2 357-377
