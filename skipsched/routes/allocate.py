@@ -1,14 +1,15 @@
 """Allocations by communication cost and load.
 
 Nodes are dealt out along a tour through the network, so that every stage gets nodes of every neighbourhood
-and paths can stay near; then exchanges of two nodes lower an estimate of the iteration time.
+and paths can stay near, or in blocks, so that a stage's all-reduce stays in one; then exchanges of two nodes
+lower an estimate of the iteration time.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Collection, Iterator, Sequence
-from itertools import count
+from itertools import cycle
 
 from skipsched.clock import Clock
 from skipsched.instance import NO_LINK, Instance
@@ -18,6 +19,12 @@ from skipsched.routes.holders import TooFew, assign
 
 #: Elementary steps the exchanges may take for one allocation: some tenths of a second.
 _STEPS = 500_000
+#: How far, in parts of its size, the end of a block may give way to a border between neighbourhoods.
+_ROOM = 0.5
+#: The kinds of allocations that take turns: dealt along a tour, the ablest data nodes apart or not, dealt by
+#: chance, and, where stages average gradients, in blocks.
+_KINDS = ("able", "tour", "chance")
+_WITH_GRADIENTS = ("able", "blocks", "tour", "chance")
 #: Microseconds of a hop that does not exist.
 _FAR = 10**17
 
@@ -34,13 +41,16 @@ def allocations(instance: Instance, clock: Clock, seed: int = 0) -> Iterator[lis
     estimate = Estimate(instance)
     able = frozenset(estimate.ablest_data_nodes())
     start = rng.randrange(instance.nodes) if seed else 0
-    for turn in count():
-        by_chance = turn % 3 == 2
+    for kind in cycle(_WITH_GRADIENTS if instance.allreduce.present else _KINDS):
+        by_chance = kind == "chance"
         tour = _shuffled(instance.nodes, rng) if by_chance else _tour(estimate.cost, start)
-        allocation = _dealt(instance, estimate, tour, able if turn % 3 == 0 else ())
+        if kind == "blocks":
+            allocation = _in_blocks(instance, estimate, tour, rng)
+        else:
+            allocation = _dealt(instance, estimate, tour, able if kind == "able" else ())
         if isinstance(allocation, TooFew):
             return
-        # Every third one stays as chance dealt it: the estimate is not always right.
+        # Some stay as chance dealt them: the estimate is not always right.
         if not by_chance:
             _exchange(instance, estimate, allocation, rng, clock)
         yield allocation
@@ -67,6 +77,39 @@ def _dealt(
             dealt[wishes[node][0]] += 1
     # Those who may hold little choose first: then nobody has to be shifted.
     return assign(instance, wishes, sorted(tour, key=lambda n: len(instance.allowed[n])))
+
+
+def _in_blocks(
+    instance: Instance, estimate: Estimate, tour: Sequence[int], rng: random.Random
+) -> list[int] | TooFew:
+    """Give each stage the next nodes of a tour, in any order of the stages: neighbours share one.
+
+    A stage spread over slow links pays for them in its all-reduce, once an iteration, where paths that leave
+    a neighbourhood pay for each microbatch: which is dearer is for those to find out who schedule it.
+    """
+    stages = list(range(instance.stages))
+    rng.shuffle(stages)
+    blocks: list[tuple[int, int, int]] = []  # begin and end in the tour, and the stage
+    begin, due = 0, 0.0
+    for stage in stages:
+        due += estimate.sizes[stage]
+        end = _border(instance, estimate, tour, stage, round(due)) if stage != stages[-1] else len(tour)
+        blocks.append((begin, max(begin, end), stage))
+        begin = max(begin, end)
+    wishes: list[list[int]] = [[] for _ in range(instance.nodes)]
+    for place, node in enumerate(tour):
+        near = sorted(blocks, key=lambda block: max(block[0] - place, place + 1 - block[1], 0))
+        wishes[node] = [stage for _, _, stage in near if stage in instance.allowed[node]]
+    return assign(instance, wishes, sorted(tour, key=lambda n: len(instance.allowed[n])))
+
+
+def _border(instance: Instance, estimate: Estimate, tour: Sequence[int], stage: int, due: int) -> int:
+    """Where a stage's block ends: as near to its size as can be where the tour leaves a neighbourhood."""
+    if instance.min_sizes[stage] == instance.max_sizes[stage]:
+        return due
+    room = int(estimate.sizes[stage] * _ROOM)
+    places = range(max(1, due - room), min(len(tour), due + room + 1))
+    return max(places, key=lambda p: (estimate.cost[tour[p - 1]][tour[p]], -abs(p - due)), default=due)
 
 
 def _shuffled(nodes: int, rng: random.Random) -> list[int]:
