@@ -31,7 +31,11 @@ def schedule(iteration_time: int) -> Schedule:
 
 def reported(monkeypatch: pytest.MonkeyPatch, attempts: dict[str, Attempt], topology: str = GEO) -> Report:
     """The report of methods that have come to this."""
-    methods = {name: Method(f"<{name}>", lambda _, a=attempt: a) for name, attempt in attempts.items()}
+
+    def method(name: str, attempt: Attempt) -> Method:
+        return Method(f"<{name}>", lambda _: attempt)
+
+    methods = {name: method(name, attempt) for name, attempt in attempts.items()}
     monkeypatch.setattr(module, "METHODS", methods)
     contest = Contest(load_topology(topology), 5.0, 0, deterministic=True)
     return compared(contest, list(methods), begin=lambda _: None, take=lambda _, __: None)
