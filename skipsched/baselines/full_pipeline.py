@@ -6,13 +6,12 @@ nodes. So pipelines do not touch, and each is ordered by itself.
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from skipsched.dispatch import dispatch
 from skipsched.instance import Instance
 from skipsched.plan import Actions, Plan, Routes, members_of
-from skipsched.timing import replay
 
 
 def full_routes(instance: Instance, allocation: Sequence[int], pipelines: Sequence[Sequence[int]]) -> Routes:
@@ -62,36 +61,31 @@ def gpipe(instance: Instance, routes: Routes) -> Plan:
     ----------
     Huang et al. 2019, arXiv 1811.06965.
     """
-
-    def order(line: _Pipeline) -> list[list[int]]:
+    rows: list[list[int]] = [[] for _ in range(instance.nodes)]
+    for line in _pipelines(instance, routes):
         flush = min(line.slots)
-        flushes = [line.microbatches[i : i + flush] for i in range(0, len(line.microbatches), flush)]
-        rows: list[list[int]] = [[] for _ in line.nodes]
-        for together in flushes:
-            for stage, row in enumerate(rows):
-                row.extend(line.forward(m, stage) for m in together)
-                row.extend(line.loss(m) for m in together if stage == 0)
-                row.extend(line.backward(m, stage) for m in together)
-        return rows
-
-    return _plan(instance, routes, order)
+        for first in range(0, len(line.microbatches), flush):
+            together = line.microbatches[first : first + flush]
+            for stage, node in enumerate(line.nodes):
+                rows[node].extend(line.forward(m, stage) for m in together)
+                rows[node].extend(line.loss(m) for m in together if stage == 0)
+                rows[node].extend(line.backward(m, stage) for m in together)
+    return Plan(routes, tuple(map(tuple, rows)))
 
 
 def one_forward_one_backward(instance: Instance, routes: Routes) -> Plan:
-    """Order straight routes as 1F1B does: some forwards to warm up, then a backward and a forward in turn.
+    """Order straight routes as 1F1B does: a backward as soon as one is there, else a forward.
 
-    On stage k there are ``w(k) = min(stages - k + 1, W, slots of every node up to k)`` microbatches in flight
-    at most: so many forwards to begin with, as PipeDream-Flush has them within the slots on one stage more.
-    For the loss is computed on the data node, one transfer beyond the last stage: with a single forward to
-    warm up, that stage would stand still while each loss is under way.
+    On stage k at most ``w(k) = min(stages - k + 1, slots)`` microbatches are in flight: as PipeDream-Flush
+    has them within the slots, on one stage more. For the loss is computed on the data node, one transfer
+    beyond the last stage: with a single one in flight, that stage would stand still while each loss is under
+    way. Losses go before backwards: they are short, and each sends a backward on its way. Among actions of
+    one kind the first microbatch's goes first.
 
-    Without losses there is no deadlock since ``w(k)`` does not rise with k. Before B i, stage k runs all F up
-    to ``i + w(k) - 1``, and before F j it runs all B up to ``j - w(k)``. So the F that stage k + 1 must have
-    run before B i are among those that stage k runs before its own B i, and no F of them waits for that B.
-
-    A loss has no place of its own in 1F1B, where the last stage computes it. It runs here on the data node as
-    soon as its input is there: in the order of the starts in a replay in which losses occupy no node. Each
-    start comes after those it depends on there, so that this order has no cycle either.
+    The strict form, in which forwards and backwards take turns whatever has arrived, is not taken: it counts
+    on as many slots as stages. With fewer, a stage lets a backward that is there wait for a forward which the
+    data node, out of slots, can only emit when an earlier backward has come all the way back. With enough
+    slots the strict form may be the faster one: it sends some forwards on earlier.
 
     Parameters
     ----------
@@ -104,19 +98,14 @@ def one_forward_one_backward(instance: Instance, routes: Routes) -> Plan:
     ----------
     Narayanan et al. 2021 (PipeDream-2BW, where it is called PipeDream-Flush), arXiv 2006.09503.
     """
-
-    def order(line: _Pipeline) -> list[list[int]]:
-        rows = []
-        for stage in range(len(line.nodes)):
-            warm = min(len(line.nodes) - stage + 1, len(line.microbatches), *line.slots[: stage + 1])
-            row = [line.forward(m, stage) for m in line.microbatches[:warm]]
-            for i, microbatch in enumerate(line.microbatches):
-                row.append(line.backward(microbatch, stage))
-                row.extend(line.forward(m, stage) for m in line.microbatches[i + warm : i + warm + 1])
-            rows.append(row)
-        return rows
-
-    return _with_losses(instance, _plan(instance, routes, order))
+    warm = range(instance.stages + 1, 1, -1)
+    slots = tuple(tuple(map(min, row, warm)) for row in instance.slots)
+    actions = Actions.of(instance, routes)
+    urgency = [
+        "LBF".index(actions.operation(action)) * len(routes.paths) + action // actions.per_microbatch
+        for action in range(len(actions.node))
+    ]
+    return dispatch(replace(instance, slots=slots), routes, actions, urgency)
 
 
 @dataclass(frozen=True)
@@ -169,34 +158,3 @@ def _pipelines(instance: Instance, routes: Routes) -> list[_Pipeline]:
         )
         for path, start in first.items()
     ]
-
-
-def _plan(instance: Instance, routes: Routes, order: Callable[[_Pipeline], list[list[int]]]) -> Plan:
-    """A plan of the orders that each pipeline has on each of its nodes."""
-    rows: list[tuple[int, ...]] = [()] * instance.nodes
-    for line in _pipelines(instance, routes):
-        for node, row in zip(line.nodes, order(line), strict=True):
-            rows[node] = tuple(row)
-    return Plan(routes, tuple(rows))
-
-
-def _with_losses(instance: Instance, plan: Plan) -> Plan:
-    """Insert losses into the order of a plan without them, each as soon as its input is there."""
-    actions = Actions.of(instance, plan.routes)
-    per, length = actions.per_microbatch, actions.path_length
-    # Beside each data node a node that computes nothing but its losses; and no action without duration, so
-    # that whatever waits for another one starts later.
-    losses: list[list[int]] = [[] for _ in plan.order]
-    node = list(actions.node)
-    for loss in range(length, len(node), per):
-        losses[node[loss]].append(loss)
-        node[loss] += instance.nodes
-    duration = [max(1, spent) for spent in actions.duration]
-    beside = Actions(per, node, duration, actions.lag)
-    end = replay(beside, [*plan.order, *losses], instance.overhead)
-    start = [time - spent for time, spent in zip(end, duration, strict=True)]
-    order = [
-        tuple(heapq.merge(waiting, row, key=start.__getitem__))
-        for waiting, row in zip(losses, plan.order, strict=True)
-    ]
-    return Plan(plan.routes, tuple(order))

@@ -1,8 +1,9 @@
-"""The benchmark's tables as Markdown, with what made them."""
+"""Tables as Markdown, with what made them: the benchmark's, and parts that other documents use."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from skipsched.bench.against import Comparison
 from skipsched.bench.results import Results
@@ -16,16 +17,26 @@ _TEXT = ("instance", "method", "verdict")
 def report(results: Results, compared: Sequence[Comparison] = ()) -> str:
     """Table, means, comparison if there is one, and the command, date, machine and versions behind them."""
     found = rows(results)
-    parts = [_lines(table(found)), [f"* {line}" for line in means(found)], LEGEND]
+    parts = [markdown(table(found), _TEXT), [f"* {line}" for line in means(found)], LEGEND]
     if compared:
-        parts += [_lines(compared_table(compared)), COMPARED]
-    parts.append(_provenance(results))
+        parts += [markdown(compared_table(compared), _TEXT), COMPARED]
+    made = provenance(results.date, results.program, results.machine)
+    parts.append([f"Command: `{results.command}`  ", made])
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
-def _lines(content: Table) -> list[str]:
+def markdown(content: Table, text: Sequence[str]) -> list[str]:
+    """The lines of a table.
+
+    Parameters
+    ----------
+    content
+        The table.
+    text
+        Heads of the columns of text; the others are figures.
+    """
     heads, body = content
-    rule = ["---" if head in _TEXT else "--:" for head in heads]
+    rule = ["---" if head in text else "--:" for head in heads]
     return [f"| {' | '.join(map(_cell, texts))} |" for texts in [heads, rule, *body]]
 
 
@@ -34,13 +45,12 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def _provenance(results: Results) -> list[str]:
-    """What made the results."""
-    machine, program = results.machine, dict(results.program)
-    version, code = program.pop("skipsched"), program.pop("code")
-    libraries = ", ".join(f"{name} {number}" for name, number in program.items())
-    return [
-        f"Command: `{results.command}`  ",
-        f"{results.date}, skipsched {version} (code {code}), {libraries}; {machine['cores']} cores of "
-        f"{machine['processor']}, {machine['memory']}, {machine['system']}.",
-    ]
+def provenance(date: str, program: Mapping[str, Any], machine: Mapping[str, Any]) -> str:
+    """When results were made, by which program and on what machine, as `skipsched.machine` tells."""
+    libraries = dict(program)
+    version, code = libraries.pop("skipsched"), libraries.pop("code")
+    versions = ", ".join(f"{name} {number}" for name, number in libraries.items())
+    return (
+        f"{date}, skipsched {version} (code {code}), {versions}; {machine['cores']} cores of "
+        f"{machine['processor']}, {machine['memory']}, {machine['system']}."
+    )

@@ -45,7 +45,7 @@ class Contest:
         self.stopped = False
         self._clock = self.begin()
         self._made: dict[str, tuple[Any, float]] = {}
-        self._spared = 0.0
+        self._spared: dict[str, float] = {}
 
     def stop(self) -> None:
         """Ask what runs to end soon. Safe to call from a signal handler."""
@@ -62,14 +62,15 @@ class Contest:
     def run(self, make: Callable[[Contest], Attempt]) -> tuple[Attempt, float | None]:
         """Run a method; returns also the seconds it took, if they are not counted."""
         began = time.monotonic()
-        self._spared = 0.0
+        self._spared = {}
         try:
             attempt = make(self)
         except (NoPipelines, NoSchedule, Stuck) as error:
             attempt = Attempt(NOTHING, why=str(error))
         except OutOfTime:
             attempt = Attempt(NOTHING)
-        return attempt, None if self.deterministic else time.monotonic() - began + self._spared
+        seconds = time.monotonic() - began + sum(self._spared.values())
+        return attempt, None if self.deterministic else seconds
 
     @property
     def arrangement(self) -> Arrangement:
@@ -99,9 +100,10 @@ class Contest:
         """Make something, or take what another method made; the time it took counts for both."""
         if name in self._made:
             known, seconds = self._made[name]
-            self._spared += seconds
+            self._spared.setdefault(name, seconds)
             return cast("Made", known)
         began = time.monotonic()
         made = make()
         self._made[name] = made, time.monotonic() - began
+        self._spared[name] = 0.0  # whoever makes it has spent the time itself
         return made

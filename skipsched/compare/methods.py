@@ -116,7 +116,8 @@ def _ours(contest: Contest) -> Attempt:
 
 
 #: Those that are spoken of elsewhere.
-FULL_PIPELINE, ONE_F_ONE_B, SKIPPIPE, SOLVE = "full-pipeline", "1f1b", "skippipe", "solve"
+FULL_PIPELINE, ONE_F_ONE_B, SOLVE = "full-pipeline", "1f1b", "solve"
+SKIPPIPE_PATHS, SKIPPIPE = "skippipe-paths", "skippipe"
 
 #: By name, in the order of the table.
 METHODS: dict[str, Method] = {
@@ -137,7 +138,7 @@ METHODS: dict[str, Method] = {
     ),
     "solve-full": Method("full pipeline, everything else by solve", _full_by_us),
     "random-paths": Method("random allowed paths, DT-FM arrangement", _random_paths),
-    "skippipe-paths": Method(
+    SKIPPIPE_PATHS: Method(
         "SkipPipe without collision avoidance", partial(_skippipe, avoid_collisions=False)
     ),
     SKIPPIPE: Method("SkipPipe", partial(_skippipe, avoid_collisions=True)),

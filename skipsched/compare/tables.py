@@ -20,7 +20,7 @@ def _ratio(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def _end(row: Row) -> str:
+def remark(row: Row) -> str:
     """How it ended, where there is more to say than that it did."""
     notes = []
     if row.end == CUT:
@@ -48,12 +48,12 @@ _METHODS: dict[str, Callable[[Row], str]] = {
     **_FIGURES,
     "own replay": lambda row: _time(row.own_time),
     "published": lambda row: _time(row.published),
-    "note": _end,
+    "note": remark,
 }
 _STEPS: dict[str, Callable[[Row], str]] = {
     "step": lambda row: row.name,
     **_FIGURES,
-    "note": _end,
+    "note": remark,
     "set by": lambda row: row.text or "defaults",
 }
 #: Columns of text; the others are figures.

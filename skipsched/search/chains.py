@@ -84,7 +84,8 @@ class Chains:
         self._clock = clock
         self._began, self._until = clock.spent(), until
         actions = begin.actions
-        work = (until - self._began) * _TIMES_PER_SECOND
+        # The time may have run out, or been stopped, since it was seen that there is some.
+        work = max(0.0, until - self._began) * _TIMES_PER_SECOND
         self._cooling = Cooling.of(len(begin.plan.routes.paths), len(actions.node), work)
         most = max(_ROUND, _ROUND_IN_PLANS * len(actions.node))
         self._work = min(most, max(_SHORTEST_ROUND, int(work / self._cooling.cycles / _ROUNDS)))

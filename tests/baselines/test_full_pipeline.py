@@ -70,32 +70,49 @@ class TestOneForwardOneBackward:
 
     def test_two_slots_and_one(self) -> None:
         # b: F0 11-21, B0 28-48, F1 48-58. a: F0 0-10, F1 10-20, L0 22-27, B0 49-69, then L1, there since 59,
-        # 69-74, F2 74-84. b: B1 75-95, F2 95-105. a: B1 96-116, L2 116-121. b: B2 122-142. a: B2 143-163.
-        # Where losses occupy no node L1 starts at 59 and F2 at 69, L2 at 96 after B1 at 86: hence the order.
+        # 69-74, F2 74-84. b: B1, there at 75, before F2, 75-95, F2 95-105. a: B1 96-116, L2 116-121.
+        # b: B2 122-142. a: B2 143-163.
         tables, routes = line(2, 2, 1)
         rows = ("F0 F1 L0 B0 L1 F2 B1 L2 B2", "F0 B0 F1 B1 F2 B2")
         assert_order(tables, one_forward_one_backward(tables, routes), 163, *rows)
 
-    def test_two_slots(self) -> None:
-        # b: F 11-31. a: F 0-20, L0 22-27, L1 32-37. b: B0 31-51. a: B0 52-72, F2 72-82. b: F2 83-93,
-        # B1 93-113. a: L2 94-99, B1 114-134. b: B2 113-133. a: B2 134-154.
-        tables, routes = line(2, 2, 2)
-        rows = ("F0 F1 L0 L1 B0 F2 L2 B1 B2", "F0 F1 B0 F2 B1 B2")
-        assert_order(tables, one_forward_one_backward(tables, routes), 154, *rows)
+    @pytest.mark.parametrize("slots", [(2, 2), (2, 3)])
+    def test_two_slots(self, slots: tuple[int, int]) -> None:
+        # b: F 11-31. a: F 0-20, L0 22-27, L1 32-37. b: B0 31-51, B1 51-71. a: B0 52-72, and since B1 is there
+        # at 72 it goes before F2: B1 72-92, F2 92-102. Then 2 alone: 92 + 69.
+        tables, routes = line(2, *slots)
+        rows = ("F0 F1 L0 L1 B0 B1 F2 L2 B2", "F0 F1 B0 B1 F2 B2")
+        assert_order(tables, one_forward_one_backward(tables, routes), 161, *rows)
 
     def test_three_slots(self) -> None:
-        # a: F 0-30, then L0, there since 22, 30-35, L1 35-40. b: F0 F1 11-31, B0 36-56, F2 56-66, B1 66-86.
-        # a: B0 57-77, then L2, there since 67, 77-82. b: B2 86-106. a: B1 87-107, B2 107-127.
+        # a: F 0-30, then L0, there since 22, 30-35, L1 35-40. b: F0 F1 11-31, and no third one in flight on
+        # the last stage: B0 36-56, then B1, there since 41, 56-76, F2 76-86. a: B0 57-77, B1 77-97, L2, there
+        # since 87, 97-102. b: B2 103-123. a: B2 124-144.
         tables, routes = line(2, 3, 3)
-        rows = ("F0 F1 F2 L0 L1 B0 L2 B1 B2", "F0 F1 B0 F2 B1 B2")
-        assert_order(tables, one_forward_one_backward(tables, routes), 127, *rows)
+        rows = ("F0 F1 F2 L0 L1 B0 B1 L2 B2", "F0 F1 B0 B1 F2 B2")
+        assert_order(tables, one_forward_one_backward(tables, routes), 144, *rows)
 
-    def test_three_stages(self) -> None:
-        # a: F 0-30. b: F 11-41. c: F0 F1 22-42. a: L0 33-38, L1 43-48. c: B0 42-62, F2 62-72. a: L2 73-78.
-        # c: B1 B2 72-112. b: B0 63-83, B1 93-113, B2 113-133. a: B0 84-104, B1 114-134, B2 134-154.
+    def test_three_stages_with_one_slot(self) -> None:
+        # One at a time: 3 forwards, a loss, 3 backwards and 6 transfers, 30 + 5 + 60 + 6 = 101, three times.
+        tables, routes = line(3, 1, 1, 1)
+        rows = ("F0 L0 B0 F1 L1 B1 F2 L2 B2", "F0 B0 F1 B1 F2 B2", "F0 B0 F1 B1 F2 B2")
+        assert_order(tables, one_forward_one_backward(tables, routes), 303, *rows)
+
+    def test_three_stages_with_two_slots(self) -> None:
+        # a: F 0-20. b: F 11-31. c: F 22-42. a: L0 33-38, L1 43-48. c: B0 42-62, B1 62-82. b: B0 63-83,
+        # B1 83-103. a: B0 84-104, and B1, there at 104, before F2: 104-124. Then 2 alone: 124 + 101.
+        # In turns: c would let B1 wait for F2, which a can emit at 104 at the earliest.
+        tables, routes = line(3, 2, 2, 2)
+        rows = ("F0 F1 L0 L1 B0 B1 F2 L2 B2", "F0 F1 B0 B1 F2 B2", "F0 F1 B0 B1 F2 B2")
+        assert_order(tables, one_forward_one_backward(tables, routes), 225, *rows)
+
+    def test_three_stages_with_three_slots(self) -> None:
+        # a: F 0-30. b: F 11-41. c: F0 F1 22-42, B0, there since 39, 42-62, B1, there since 49, 62-82, and
+        # only then F2 82-92. a: L0 33-38, L1 43-48. b: B0 63-83, B1 83-103. a: B0 84-104, then L2, there
+        # since 93, 104-109, before B1 109-129. c: B2 110-130. b: B2 131-151. a: B2 152-172.
         tables, routes = line(3, 3, 3, 3)
-        rows = ("F0 F1 F2 L0 L1 L2 B0 B1 B2", "F0 F1 F2 B0 B1 B2", "F0 F1 B0 F2 B1 B2")
-        assert_order(tables, one_forward_one_backward(tables, routes), 154, *rows)
+        rows = ("F0 F1 F2 L0 L1 B0 L2 B1 B2", "F0 F1 F2 B0 B1 B2", "F0 F1 B0 B1 F2 B2")
+        assert_order(tables, one_forward_one_backward(tables, routes), 172, *rows)
 
     def test_few_slots_on_the_way_bind_those_behind(self) -> None:
         # b has one slot: c, with three, could start no second one before b has the first one's B.

@@ -12,6 +12,7 @@ from skipsched.clock import Clock
 from skipsched.search import chains
 from skipsched.search.anneal import MOVES
 from skipsched.search.chains import Chains
+from skipsched.search.cooling import Cooling
 from skipsched.topology.load import load_topology
 
 
@@ -53,6 +54,15 @@ def test_two_chains_differ_and_each_counts() -> None:
     assert found[0] is not None
     assert found[1] is not None
     assert found[1].objective <= found[0].objective
+
+
+def test_chains_may_begin_after_their_end() -> None:
+    """The clock goes on, or is stopped, after the end was set: 1.0 - 1.5 s of work have no square root."""
+    tables = bundled("small-8")
+    clock = Clock(1.0, deterministic=True)
+    clock.spend_seconds(1.5)
+    search = Chains(tables, clock, 1, 0, constructed(tables), 1.0, iter(()))
+    assert search._cooling == Cooling(1, 0.0)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
