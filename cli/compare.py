@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from skipsched_cli import exit_codes
 from skipsched_cli.console import print_diagnostics, print_table, report_console
 from skipsched_cli.options import (
     Finite,
+    refuse_overwriting,
     refuse_unwritable,
     seed_option,
     talk_of,
@@ -79,7 +81,7 @@ def command(
     talk = talk_of(quiet, verbose)
     chosen = _chosen(methods)
     if html is not None:
-        refuse_unwritable(html)
+        _refuse_page(html, topology)
     folder = None if schedules is None else _folder(schedules)
     loaded = load_topology(topology)
     if not quiet:
@@ -91,11 +93,17 @@ def command(
 
     contest = Contest(loaded, budget, seed, deterministic)
     with stopping(contest):
-        Compiling().wait(until=lambda: contest.stopped)
+        compiling = Compiling()
+        if not compiling.is_ready():
+            talk.say("part of the search is compiled first, which happens once after installation ...")
+        compiling.wait(until=lambda: contest.stopped)
         report = compared(contest, chosen, begin=lambda name: talk.say(f"{name} ..."), take=take)
-    if html is not None:
-        write_atomically(Path(html), page(report))
-    _print(report, as_json)
+    try:
+        if html is not None:
+            write_atomically(Path(html), page(report))
+    finally:
+        # A full disk must not lose what took so long.
+        _print(report, as_json)
     if contest.stopped:
         return exit_codes.INTERRUPTED
     found = any(row.iteration_time is not None for row in [*report.rows, *report.ablation])
@@ -121,11 +129,30 @@ def _chosen(methods: str | None) -> list[str]:
     return names
 
 
+def _refuse_page(html: str, topology: str) -> None:
+    """Refuse a page that could not be written, or would replace the topology, before the work is done."""
+    if html == "-":
+        raise click.BadParameter("standard output has the tables; the page needs a file", param_hint="--html")
+    refuse_unwritable(html, "--html")
+    refuse_overwriting(html, topology)
+
+
 def _folder(name: str) -> Path:
+    """The folder of the schedules, made if it is not there.
+
+    Raises
+    ------
+    click.BadParameter
+        If it cannot be made, or takes no files.
+    """
+    if not name:
+        raise click.BadParameter("an empty name is no folder", param_hint="--schedules")
     try:
         Path(name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise click.BadParameter(f"{name}: {error.strerror}", param_hint="--schedules") from None
+    if not os.access(name, os.W_OK):
+        raise click.BadParameter(f"no permission to write in {name}", param_hint="--schedules")
     return Path(name)
 
 

@@ -102,10 +102,10 @@ def refuse_overwriting(output: str, topology: str) -> None:
         return  # one of them is not there: nothing is replaced
     # What is written to a pipe or a device replaces nothing.
     if same and Path(output).is_file():
-        raise click.UsageError(f"the schedule at {output} would overwrite the topology {topology}")
+        raise click.UsageError(f"{output} would overwrite the topology {topology}")
 
 
-def refuse_unwritable(path: str) -> None:
+def refuse_unwritable(path: str, option: str = "-o") -> None:
     """Refuse an output path before the work is done, not after.
 
     Raises
@@ -118,11 +118,11 @@ def refuse_unwritable(path: str) -> None:
     try:
         target = end_of_links(Path(path))
     except OSError as error:
-        raise click.BadParameter(f"{path}: {error.strerror}", param_hint="-o") from None
+        raise click.BadParameter(f"{path}: {error.strerror}", param_hint=option) from None
     if target.is_dir():
-        raise click.BadParameter(f"{path or 'an empty name'} is a folder", param_hint="-o")
+        raise click.BadParameter(f"{path or 'an empty name'} is a folder", param_hint=option)
     if not target.parent.is_dir():
-        raise click.BadParameter(f"there is no folder {target.parent}", param_hint="-o")
+        raise click.BadParameter(f"there is no folder {target.parent}", param_hint=option)
     replaced = target.is_file() or not target.exists()
     if not os.access(target.parent if replaced else target, os.W_OK):
-        raise click.BadParameter(f"no permission to write {path}", param_hint="-o")
+        raise click.BadParameter(f"no permission to write {path}", param_hint=option)

@@ -16,7 +16,8 @@ from skipsched.solver import FEASIBLE, CheckFailed
 from skipsched.topology.model import Topology
 from skipsched.version import __version__
 
-#: How a row can end: by itself, cut short by its budget, without a schedule in time, or without any there is.
+#: How a row can end: by itself, cut short by its budget or a stop, without a schedule in time, or without any
+#: there is.
 COMPLETE, CUT, NOTHING, NONE = "complete", "cut", "nothing found", "infeasible"
 
 #: Rules that a published method does not know, and what switches each off.

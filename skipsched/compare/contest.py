@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 from skipsched.baselines.arrangement import Arrangement, NoPipelines, arrange
@@ -69,6 +70,9 @@ class Contest:
             attempt = Attempt(NOTHING, why=str(error))
         except OutOfTime:
             attempt = Attempt(NOTHING)
+        if self.stopped and attempt.end == COMPLETE:
+            # Whatever it began with may have ended early.
+            attempt = replace(attempt, end=CUT)
         seconds = time.monotonic() - began + sum(self._spared.values())
         return attempt, None if self.deterministic else seconds
 

@@ -24,7 +24,7 @@ def remark(row: Row) -> str:
     """How it ended, where there is more to say than that it did."""
     notes = []
     if row.end == CUT:
-        notes.append("cut short by the budget")
+        notes.append("cut short")
     elif row.end != COMPLETE:
         notes.append(row.end if row.why is None else f"{row.end}: {row.why}")
     if row.without:
@@ -61,9 +61,10 @@ TEXT = ("method", "what", "step", "note", "set by")
 #: What the heads mean.
 LEGEND = (
     "to full, to SkipPipe: the iteration time as a multiple of the full pipeline's and of SkipPipe's;",
-    "per second: microbatches; slots: most microbatches in flight on a node; own replay: under the",
-    "first come, first served replay that the method was published with; published: as printed by the",
-    "reference implementation, with as much time as it needs.",
+    "per second: microbatches; slots: most microbatches in flight on a node; cut short: by the budget, or a",
+    "stop; own replay: under the first come, first served replay that the method was published with, which",
+    "knows no all-reduce; published: as printed by the reference implementation, with as much time as it",
+    "needs.",
 )
 
 

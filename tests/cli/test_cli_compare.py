@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,8 @@ def test_every_method_and_every_step_has_a_schedule(tmp_path: Path) -> None:
     steps = ["full pipeline", "+ skipping", "+ swapping", "+ free node loads", "+ no waves"]
     assert list(found) == [*METHODS, *steps, "+ joint allocation", "+ exact windows"]
     for name, row in found.items():
-        step = name not in METHODS
-        file = f"ablation-{name.removeprefix('+ ').replace(' ', '-')}" if step else name
-        schedule = Schedule.read(tmp_path / "made" / f"{file}.json")
+        stem = name if name in METHODS else "ablation-" + name.removeprefix("+ ").replace(" ", "-")
+        schedule = Schedule.read(tmp_path / "made" / f"{stem}.json")
         assert validate(schedule) == []
         assert schedule.document["iteration_time"] == row["iteration_time"]
         assert len(schedule.document["microbatches"]) == 8
@@ -79,7 +79,8 @@ def test_the_same_on_every_run() -> None:
 
 def test_rows_are_named_before_they_run() -> None:
     ran = compared("--methods", "solve,gpipe")
-    assert ran.err.splitlines() == ["gpipe ...", "solve ..."]
+    # Before them it may be said that the search is compiled.
+    assert ran.err.splitlines()[-2:] == ["gpipe ...", "solve ..."]
     assert compared("--methods", "solve", "--quiet").err == ""
 
 
@@ -96,14 +97,41 @@ def test_published_figures_stand_beside() -> None:
         (("--methods", ""), "there is no method ''"),
         (("--budget", "0"), "--budget"),
         (("--budget", "nan"), "--budget"),
-        (("--html", "/nowhere/page.html"), "there is no folder"),
+        (("--html", "/nowhere/page.html"), "--html: there is no folder"),
+        (("--html", "-"), "the page needs a file"),
         (("--schedules", "/dev/null/x"), "--schedules"),
+        (("--schedules", ""), "an empty name is no folder"),
     ],
 )
 def test_bad_usage(arguments: tuple[str, ...], said: str) -> None:
     ran = compared(*arguments)
     assert (ran.code, ran.out) == (2, "")
     assert said in ran.err
+
+
+def test_a_page_does_not_replace_the_topology(tmp_path: Path) -> None:
+    source = tmp_path / "waves.yaml"
+    source.write_text(WAVES)
+    ran = call("compare", source, "--html", source)
+    assert (ran.code, ran.out) == (2, "")
+    assert "would overwrite the topology" in ran.err
+    assert source.read_text() == WAVES
+
+
+def test_a_folder_that_takes_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused before the first row, not after it. Told by `os.access`: root may write everywhere."""
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    ran = compared("--schedules", tmp_path)
+    assert (ran.code, ran.out) == (2, "")
+    assert "no permission" in ran.err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device")
+def test_a_full_disk_does_not_lose_the_tables() -> None:
+    ran = process("compare", "-", "--budget", "0.2", "--methods", "gpipe", "--html", "/dev/full", stdin=TINY)
+    assert ran.code == 2
+    assert "gpipe" in ran.out
+    assert "No space left" in ran.err
 
 
 def test_bad_topologies() -> None:

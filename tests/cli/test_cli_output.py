@@ -46,7 +46,7 @@ def test_the_topology_is_never_overwritten(name: str, tmp_path: Path) -> None:
     for topology, output in ((source, target), (target, source)):
         ran = call("solve", topology, "-o", output)
         assert (ran.code, ran.out) == (2, "")
-        assert f"schedule at {output} would overwrite the topology {topology}\n" in ran.err
+        assert f"{output} would overwrite the topology {topology}\n" in ran.err
     assert source.read_text() == TINY
 
 
