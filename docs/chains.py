@@ -72,7 +72,7 @@ def reached(instance: Instance, begin: Scheduled, seconds: float, seed: int) -> 
     """Seconds of iteration time that two chains reach."""
     clock = Clock(seconds, deterministic=True)
     others = constructed(instance, allocations(instance, NO_LIMIT, seed + 1), NO_LIMIT)
-    search = chains.Chains(instance, clock, 2, seed, begin, seconds, others)
+    search = chains.Chains(instance, clock, 2, seed, begin, seconds, others, iter(()))
     best = begin
     while not search.are_cold():
         best = search.step(best) or best

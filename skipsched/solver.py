@@ -20,7 +20,7 @@ from skipsched.instance import Instance
 from skipsched.machine import cores
 from skipsched.plan import Actions, Plan
 from skipsched.rings import Ring, better_rings, rings_of
-from skipsched.routes.allocate import allocations
+from skipsched.routes.allocate import allocations, allocations_in_blocks
 from skipsched.routes.find import Infeasible, find_routes
 from skipsched.schedule import Schedule
 from skipsched.schedule.document import Provenance, document_of, gap
@@ -302,7 +302,13 @@ class _Solve:
             turns["proof"] = _Turn(partial(self._prove, proof), price=lambda: max(1, proof.rounds))
         others = constructed(instance, self._candidates, clock)
         options = self._options
-        improver = Improver(instance, clock, self._workers, options.seed, others, windows=options.windows)
+        blocks: Iterator[Sequence[int]] = iter(())
+        if self._allocation is None and instance.allreduce.present:
+            blocks = allocations_in_blocks(instance, clock, options.seed)
+        apart = constructed(instance, blocks, clock)
+        improver = Improver(
+            instance, clock, self._workers, options.seed, others, apart, windows=options.windows
+        )
         turns["search"] = _Turn(partial(self._improve, improver), price=lambda: 1)
         try:
             self._take_turns(turns)

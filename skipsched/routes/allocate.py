@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection, Iterator, Sequence
-from itertools import cycle
+from itertools import count
 
 from skipsched.clock import Clock
 from skipsched.instance import NO_LINK, Instance
@@ -21,10 +21,6 @@ from skipsched.routes.holders import TooFew, assign
 _STEPS = 500_000
 #: How far, in parts of its size, the end of a block may give way to a border between neighbourhoods.
 _ROOM = 0.5
-#: The kinds of allocations that take turns: dealt along a tour, the ablest data nodes apart or not, dealt by
-#: chance, and, where stages average gradients, in blocks.
-_KINDS = ("able", "tour", "chance")
-_WITH_GRADIENTS = ("able", "blocks", "tour", "chance")
 #: Microseconds of a hop that does not exist.
 _FAR = 10**17
 
@@ -41,16 +37,13 @@ def allocations(instance: Instance, clock: Clock, seed: int = 0) -> Iterator[lis
     estimate = Estimate(instance)
     able = frozenset(estimate.ablest_data_nodes())
     start = rng.randrange(instance.nodes) if seed else 0
-    for kind in cycle(_WITH_GRADIENTS if instance.allreduce.present else _KINDS):
-        by_chance = kind == "chance"
+    for turn in count():
+        by_chance = turn % 3 == 2
         tour = _shuffled(instance.nodes, rng) if by_chance else _tour(estimate.cost, start)
-        if kind == "blocks":
-            allocation = _in_blocks(instance, estimate, tour, rng)
-        else:
-            allocation = _dealt(instance, estimate, tour, able if kind == "able" else ())
+        allocation = _dealt(instance, estimate, tour, able if turn % 3 == 0 else ())
         if isinstance(allocation, TooFew):
             return
-        # Some stay as chance dealt them: the estimate is not always right.
+        # Every third one stays as chance dealt it: the estimate is not always right.
         if not by_chance:
             _exchange(instance, estimate, allocation, rng, clock)
         yield allocation
@@ -79,14 +72,31 @@ def _dealt(
     return assign(instance, wishes, sorted(tour, key=lambda n: len(instance.allowed[n])))
 
 
+def allocations_in_blocks(instance: Instance, clock: Clock, seed: int) -> Iterator[list[int]]:
+    """Allocations in which every stage keeps to a neighbourhood, without end; none if there is none at all.
+
+    A stage spread over slow links pays for them in its all-reduce, once an iteration; paths that leave a
+    neighbourhood pay for each microbatch. Which is dearer is for those to find out who schedule it.
+
+    Raises
+    ------
+    OutOfTime
+        If the clock runs out in between.
+    """
+    rng = random.Random(seed)
+    estimate = Estimate(instance)
+    while True:
+        allocation = _in_blocks(instance, estimate, _tour(estimate.cost, rng.randrange(instance.nodes)), rng)
+        if isinstance(allocation, TooFew):
+            return
+        _exchange(instance, estimate, allocation, rng, clock)
+        yield allocation
+
+
 def _in_blocks(
     instance: Instance, estimate: Estimate, tour: Sequence[int], rng: random.Random
 ) -> list[int] | TooFew:
-    """Give each stage the next nodes of a tour, in any order of the stages: neighbours share one.
-
-    A stage spread over slow links pays for them in its all-reduce, once an iteration, where paths that leave
-    a neighbourhood pay for each microbatch: which is dearer is for those to find out who schedule it.
-    """
+    """Give each stage the next nodes of a tour, in any order of the stages."""
     stages = list(range(instance.stages))
     rng.shuffle(stages)
     blocks: list[tuple[int, int, int]] = []  # begin and end in the tour, and the stage

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 import numpy as np
 
@@ -46,6 +47,8 @@ _ROUND, _ROUND_IN_PLANS = 2_500_000, 1000
 _ROUNDS, _SHORTEST_ROUND = 50, 100_000
 #: Every second chain is so many times as hot where stages average gradients.
 _HOTTER = 3
+#: So many plans apart are looked at, in this part of the time at most.
+_APART_PLANS, _APART = 12, 0.1
 _POLL_SECONDS = 0.02
 
 
@@ -68,6 +71,8 @@ class Chains:
         Seconds of the clock at which they are cold.
     others
         Other plans, from which every second cycle begins; None for one that was not found.
+    apart
+        Plans on allocations of another kind: the best of a few is where every second chain begins.
     """
 
     def __init__(
@@ -79,6 +84,7 @@ class Chains:
         begin: Scheduled,
         until: float,
         others: Iterator[Scheduled | None],
+        apart: Iterator[Scheduled | None],
     ) -> None:
         self._instance = instance
         self._clock = clock
@@ -93,13 +99,27 @@ class Chains:
         self._others = others
         # Between allocations whose all-reduces differ lie high barriers.
         hotter = _HOTTER if instance.allreduce.present else 1
+        other = self._best_of(apart) if count > 1 else None
         self._chains = [
-            _Chain(instance, chance_of(seed, stream), hotter if stream % 2 else 1, begin)
+            _Chain(instance, chance_of(seed, stream), hotter, other or begin)
+            if stream % 2
+            else _Chain(instance, chance_of(seed, stream), 1, begin)
             for stream in range(count)
         ]
         self._seconds = 0.0
         #: Most wall seconds that taking the plans out took so far.
         self._out = 0.0
+
+    def _best_of(self, apart: Iterator[Scheduled | None]) -> Scheduled | None:
+        """The best of some plans, as many as there is time for."""
+        until = self._began + _APART * (self._until - self._began)
+        found: list[Scheduled] = []
+        for plan in islice(apart, _APART_PLANS):
+            if plan is not None:
+                found.append(plan)
+            if self._clock.spent() > until:
+                break
+        return min(found, key=lambda scheduled: scheduled.objective, default=None)
 
     def are_cold(self) -> bool:
         """Whether their time has gone by."""

@@ -100,7 +100,7 @@ def compile_all() -> None:
     routes = find_routes(instance, NO_LIMIT, 1, allocations(instance, NO_LIMIT, 0))
     first = next(construct(instance, routes, [], NO_LIMIT, 0))
     clock = Clock(60.0, deterministic=True)
-    Chains(instance, clock, 1, 0, first, until=1.0, others=iter(())).step(first)
+    Chains(instance, clock, 1, 0, first, until=1.0, others=iter(()), apart=iter(())).step(first)
     (folder / _READY).touch()
     (folder / _MAKING).unlink(missing_ok=True)
     # Of other versions of the program a few are kept.

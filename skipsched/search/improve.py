@@ -36,6 +36,8 @@ class Improver:
         Of all random choices.
     others
         Other plans to begin from, at times; None for one that was not found.
+    apart
+        Plans on allocations of another kind, from which every second chain begins.
     windows
         Whether to use windows of the model at all.
     """
@@ -47,6 +49,7 @@ class Improver:
         workers: int,
         seed: int,
         others: Iterator[Scheduled | None],
+        apart: Iterator[Scheduled | None],
         *,
         windows: bool = True,
     ) -> None:
@@ -55,6 +58,7 @@ class Improver:
         self._workers = workers
         self._seed = seed
         self._others = others
+        self._apart = apart
         self._chains: Chains | None = None
         self._windows = Windows(instance, clock, workers, seed) if windows else None
         self._compiling = Compiling()
@@ -103,7 +107,9 @@ class Improver:
 
         clock = self._clock
         until = clock.spent() + clock.remaining() * (1 - _POLISH if self._windows else 1)
-        return Chains(self._instance, clock, self._workers, self._seed, best, until, self._others)
+        return Chains(
+            self._instance, clock, self._workers, self._seed, best, until, self._others, self._apart
+        )
 
     def neighbourhoods(self) -> Mapping[str, Neighbourhood]:
         """What each neighbourhood has done so far."""

@@ -36,7 +36,7 @@ class Bench:
         monkeypatch.setattr("time.sleep", self._slept)
 
     def improver(self, *, windows: bool = True) -> Improver:
-        return Improver(self.tables, self.clock, 1, 0, iter(()), windows=windows)
+        return Improver(self.tables, self.clock, 1, 0, iter(()), iter(()), windows=windows)
 
     def steps(self, improver: Improver, count: int) -> list[str]:
         self.turns.clear()

@@ -36,7 +36,7 @@ def searched(tables: Instance, first: Scheduled, seconds: float, seed: int = 0) 
     """What one chain makes of a schedule in some counted seconds."""
     clock = Clock(seconds, deterministic=True)
     others = fresh(tables, allocations(tables, clock, seed), clock)
-    chain = Chains(tables, clock, 1, seed, first, seconds, others)
+    chain = Chains(tables, clock, 1, seed, first, seconds, others, iter(()))
     best = first
     while not chain.are_cold():
         better = chain.step(best)

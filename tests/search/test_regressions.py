@@ -65,7 +65,7 @@ def test_moves_where_an_idle_stage_sets_the_iteration_time(move: str) -> None:
 def test_actions_that_take_no_time_are_not_searched_by_chains() -> None:
     # A cycle of them would not make any time rise, so that it would look like an order.
     tables, clock = Instance.of(INSTANT), Clock(1.0, deterministic=True)
-    improver = Improver(tables, clock, 1, 0, iter(()))
+    improver = Improver(tables, clock, 1, 0, iter(()), iter(()))
     improver.step(constructed(tables))
     assert not improver.has_waited
     assert "swap" not in improver.neighbourhoods()

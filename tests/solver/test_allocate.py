@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from itertools import islice
 
+import pytest
+from solver_cases import random_case
+
 from skipsched.clock import NO_LIMIT
 from skipsched.instance import Instance
-from skipsched.routes.allocate import allocations
+from skipsched.routes.allocate import allocations, allocations_in_blocks
 from skipsched.topology.load import load_topology
 
 
@@ -41,14 +44,24 @@ def kept_apart(tables: Instance, allocation: list[int]) -> bool:
     return len(places) == tables.stages
 
 
-def test_every_fourth_is_in_blocks_where_stages_average_gradients() -> None:
+def test_blocks_keep_stages_apart() -> None:
     """East's four nodes hold one stage, West's other three the other, though even sizes would be 3.5 each."""
     tables = islands("10 MB")
-    found = list(islice(allocations(tables, NO_LIMIT), 12))
-    assert any(kept_apart(tables, allocation) for allocation in found[1::4])
+    found = list(islice(allocations_in_blocks(tables, NO_LIMIT, 0), 10))
+    assert any(kept_apart(tables, allocation) for allocation in found)
 
 
-def test_nothing_is_in_blocks_where_they_do_not() -> None:
+def test_all_others_do_not() -> None:
     """Paths pay for what lies between the islands: each stage is dealt nodes of both."""
     tables = islands("0 B")
-    assert not any(kept_apart(tables, allocation) for allocation in islice(allocations(tables, NO_LIMIT), 12))
+    assert not any(kept_apart(tables, allocation) for allocation in islice(allocations(tables, NO_LIMIT), 10))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_sizes_pins_and_memory_bind_blocks_too(seed: int) -> None:
+    _, tables = random_case(seed)
+    for allocation in islice(allocations_in_blocks(tables, NO_LIMIT, seed), 5):
+        assert all(stage in able for stage, able in zip(allocation, tables.allowed, strict=True))
+        sizes = [allocation.count(stage) for stage in range(tables.stages)]
+        bounds = zip(tables.min_sizes, sizes, tables.max_sizes, strict=True)
+        assert all(least <= size <= most for least, size, most in bounds)
