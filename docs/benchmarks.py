@@ -87,8 +87,9 @@ HEAD = """# Benchmarks
 
 Everything here is measured by `skipsched bench` and written by `python docs/benchmarks.py`; the command
 stands below each table. Every schedule was read back and passed the checker. *Best known* are results of
-other runs, which the last table names. They are older than the compiled search, which beats most of them:
-those figures are negative.
+other runs, which the last table names: those of `geo-20` and of the 50-node instances had 400 s of counted
+work or more, most others a minute with a search older than today's, which beats them: those figures are
+negative.
 """
 
 

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from skipsched.baselines.arrangement import NoPipelines
 from skipsched.catalogue import published
-from skipsched.compare.ablation import steps
+from skipsched.clock import OutOfTime
+from skipsched.compare.ablation import Step, steps
 from skipsched.compare.attempt import Attempt
 from skipsched.compare.contest import Contest
 from skipsched.compare.methods import FULL_PIPELINE, METHODS, SKIPPIPE
@@ -162,7 +164,7 @@ def compared(
 
     chosen = [(name, method) for name, method in METHODS.items() if name in methods]
     rows = [run(name, name, method.text, method.make) for name, method in chosen if not contest.stopped]
-    freedoms = steps(contest) if ABLATION in methods else []
+    freedoms = _steps(contest) if ABLATION in methods and not contest.stopped else []
     ablation = [run(step.name, step.word, step.text, step.make) for step in freedoms if not contest.stopped]
     return Report(
         topology=contest.topology.name,
@@ -174,6 +176,14 @@ def compared(
         rows=tuple(_related(rows, rows)),
         ablation=tuple(_related(ablation, rows)),
     )
+
+
+def _steps(contest: Contest) -> list[Step]:
+    """The steps of the ablation; none where there is no arrangement to begin with."""
+    try:
+        return list(steps(contest))
+    except (NoPipelines, OutOfTime):
+        return []
 
 
 def _related(rows: Sequence[Row], to: Sequence[Row]) -> list[Row]:

@@ -26,6 +26,21 @@ network:
 workload: {stages: 3, stage_sizes: [2, 2, 2], microbatches: 4, activation: 1 MB}
 rules: {path_length: 2, max_swaps: 1}
 """
+#: No full pipeline: nothing leads from b to c.
+NO_PIPELINE = """
+skipsched: 1
+name: no-pipeline
+nodes:
+  - {id: a, forward_time: 10 ms, memory: 2, stage: 0}
+  - {id: b, forward_time: 10 ms, memory: 2, stage: 1}
+  - {id: c, forward_time: 10 ms, memory: 2, stage: 2}
+network:
+  links:
+    - {between: [a, b], latency: 1 ms, bandwidth: 1 GB/s}
+    - {between: [a, c], latency: 1 ms, bandwidth: 1 GB/s}
+workload: {stages: 3, stage_sizes: [1, 1, 1], microbatches: 4, activation: 1 MB}
+rules: {path_length: 2}
+"""
 
 
 def compared(*arguments: str | Path, stdin: str = WAVES) -> Outcome:
@@ -144,6 +159,19 @@ def test_an_infeasible_topology_has_no_row_with_a_schedule() -> None:
     ran = compared("--methods", "solve,1f1b-ours", "--json", stdin=INFEASIBLE)
     assert ran.code == 3
     assert [row["end"] for row in rows(ran).values()] == ["nothing found", "infeasible"]
+
+
+def test_without_any_straight_pipeline_there_is_no_ablation() -> None:
+    """Paths of two stages get along with links from a to b and from a to c alone; those of three do not."""
+    ran = compared("--json", stdin=NO_PIPELINE)
+    assert ran.code == 0
+    report = json.loads(ran.out)
+    assert report["ablation"] == []
+    found = rows(ran)
+    assert found["solve"]["iteration_time"] is not None
+    assert {found[name]["end"] for name in ("full-pipeline", "gpipe", "1f1b", "skippipe")} == {
+        "nothing found"
+    }
 
 
 def test_in_a_process_of_its_own() -> None:
