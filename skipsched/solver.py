@@ -20,7 +20,8 @@ from skipsched.instance import Instance
 from skipsched.machine import cores
 from skipsched.plan import Actions, Plan
 from skipsched.rings import Ring, better_rings, rings_of
-from skipsched.routes.allocate import allocations, allocations_in_blocks
+from skipsched.routes.allocate import allocations
+from skipsched.routes.blocks import allocations_in_blocks
 from skipsched.routes.find import Infeasible, find_routes
 from skipsched.schedule import Schedule
 from skipsched.schedule.document import Provenance, document_of, gap

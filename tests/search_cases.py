@@ -21,7 +21,7 @@ from skipsched.plan import Actions, Routes
 from skipsched.rings import Ring, ring_through
 from skipsched.scheduled import Scheduled
 from skipsched.search.anneal import ACCEPTED, MOVES, TRIED, WORKED, anneal
-from skipsched.search.chains import begun
+from skipsched.search.chain import begun
 from skipsched.search.chance import Chance, chance_of
 from skipsched.search.found import Found
 from skipsched.search.problem import Problem

@@ -12,10 +12,14 @@ from solver_cases import random_case
 import skipsched
 from skipsched.clock import NO_LIMIT, Clock
 from skipsched.construct import constructed as by_allocation
-from skipsched.routes.allocate import allocations_in_blocks
-from skipsched.search import chains
+from skipsched.instance import Instance
+from skipsched.routes.blocks import allocations_in_blocks
+from skipsched.scheduled import Scheduled
+from skipsched.search import audition, chains
 from skipsched.search.anneal import MOVES
+from skipsched.search.audition import Audition
 from skipsched.search.chains import Chains
+from skipsched.search.chance import chance_of
 from skipsched.search.cooling import Cooling
 from skipsched.topology.load import load_topology
 
@@ -150,18 +154,53 @@ def test_stats_print_what_each_neighbourhood_did() -> None:
         assert tried > 0, name
 
 
-def test_every_second_chain_begins_apart_from_the_best_of_a_few() -> None:
-    """Of three plans one was not found; the better of the others is where the second chain begins."""
+def test_every_second_chain_begins_from_a_plan_apart() -> None:
+    """Of three plans one was not found; the others are bettered a little before one of them is taken."""
     tables = bundled("islands-8")
     best = constructed(tables)
-    blocks = allocations_in_blocks(tables, NO_LIMIT, 0)
-    plans = [plan for plan in islice(by_allocation(tables, blocks, NO_LIMIT), 20) if plan is not None]
-    better = min(plans, key=lambda plan: plan.objective)
-    worse = max(plans, key=lambda plan: plan.objective)
+    apart = plans_apart(tables)
+    better, worse = (choose(apart, key=lambda plan: plan.objective) for choose in (min, max))
     assert better.objective < worse.objective
-    for count, begun in ((1, [best]), (3, [best, better, best])):
-        search = Chains(
-            tables, Clock(1.0, deterministic=True), count, 0, best, 1.0, iter(()), iter([worse, None, better])
-        )
-        times = [chain._found.value[0] for chain in search._chains]
-        assert times == [plan.objective.iteration_time for plan in begun]
+    time = best.objective.iteration_time
+    for count in (1, 3):
+        clock = Clock(1.0, deterministic=True)
+        plans = iter([worse, None, better])
+        search = Chains(tables, clock, count, 0, best, 1.0, iter(()), plans)
+        begun = [chain._found.value[0] for chain in search._chains]
+        assert begun[::2] == [time] * len(begun[::2])
+        assert all(apart <= better.objective.iteration_time for apart in begun[1::2])
+        # A chain alone hears nobody.
+        assert (next(plans, None) is worse) == (count == 1)
+        assert (clock.spent() > 0) == (count > 1)
+
+
+def plans_apart(tables: Instance) -> list[Scheduled]:
+    """Some plans that were found at once on allocations in blocks."""
+    blocks = allocations_in_blocks(tables, NO_LIMIT, 0)
+    return [plan for plan in islice(by_allocation(tables, blocks, NO_LIMIT), 20) if plan is not None]
+
+
+def test_an_audition_hears_until_its_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time at all holds one plan, a tenth of a second some of forty, ten seconds hold them all."""
+    monkeypatch.setattr(audition, "_WORK", 500_000)
+    tables = bundled("islands-8")
+    plans = 2 * plans_apart(tables)
+    heard = []
+    for seconds in (0.0, 0.1, 10.0):
+        clock, left = Clock(100.0, deterministic=True), iter(plans)
+        best = Audition(tables, clock, left, chance_of(0, 0)).best(seconds)
+        assert best is not None
+        heard.append((len(plans) - len(list(left)), best.objective.iteration_time))
+        assert clock.spent() >= seconds or heard[-1][0] == len(plans)
+    few, some, every = heard
+    assert few[0] == 1
+    assert some[0] < every[0] == len(plans)
+    assert every[1] < few[1]
+    assert every[1] < min(plan.objective.iteration_time for plan in plans), "each was bettered"
+
+
+def test_an_audition_of_nobody() -> None:
+    tables = bundled("islands-8")
+    heard = Audition(tables, Clock(1.0, deterministic=True), iter([None, None]), chance_of(0, 0))
+    assert heard.best(1.0) is None
+    assert heard.best(1.0) is None

@@ -9,7 +9,8 @@ from solver_cases import random_case
 
 from skipsched.clock import NO_LIMIT
 from skipsched.instance import Instance
-from skipsched.routes.allocate import allocations, allocations_in_blocks
+from skipsched.routes.allocate import allocations
+from skipsched.routes.blocks import allocations_in_blocks
 from skipsched.topology.load import load_topology
 
 
@@ -49,6 +50,18 @@ def test_blocks_keep_stages_apart() -> None:
     tables = islands("10 MB")
     found = list(islice(allocations_in_blocks(tables, NO_LIMIT, 0), 10))
     assert any(kept_apart(tables, allocation) for allocation in found)
+
+
+def test_blocks_share_neighbourhoods_in_other_ways_too() -> None:
+    """Stage 1 has all of West's other nodes, or all of East's, or some of either: its size is free."""
+    tables = islands("10 MB")
+    found = islice(allocations_in_blocks(tables, NO_LIMIT, 0), 40)
+    held = {
+        tuple(sorted(name[0] for stage, name in zip(each, tables.node_ids, strict=True) if stage == 1))
+        for each in found
+    }
+    assert {("W", "W", "W"), ("E", "E", "E", "E")} <= held
+    assert len(held) > 2
 
 
 def test_all_others_do_not() -> None:

@@ -1,0 +1,166 @@
+"""Allocations in which every stage keeps to a neighbourhood.
+
+A stage spread over slow links pays for them in its all-reduce, once an iteration; paths that leave a
+neighbourhood pay for each microbatch. Which is dearer is for those to find out who schedule it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+
+from skipsched.clock import Clock
+from skipsched.instance import Instance
+from skipsched.routes.allocate import exchange, tour_of
+from skipsched.routes.estimate import Estimate
+from skipsched.routes.holders import TooFew, assign
+
+#: How far, in parts of its size, the end of a block may give way to a border between neighbourhoods.
+_ROOM = 0.5
+#: Neighbourhoods are weighed by their nodes times the ratio of two numbers between this and 1.
+_UNLIKE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Nodes that follow each other on a tour.
+
+    Parameters
+    ----------
+    stage
+        The stage they hold.
+    begin, end
+        Their places on the tour.
+    """
+
+    stage: int
+    begin: int
+    end: int
+
+    def away(self, place: int) -> int:
+        """How far a place lies outside."""
+        return max(self.begin - place, place + 1 - self.end, 0)
+
+
+def allocations_in_blocks(instance: Instance, clock: Clock, seed: int) -> Iterator[list[int]]:
+    """Allocations in blocks, of both kinds in turn, without end; none if there is none at all.
+
+    Raises
+    ------
+    OutOfTime
+        If the clock runs out in between.
+    """
+    rng = random.Random(seed)
+    estimate = Estimate(instance)
+    for turn in count():
+        tour = tour_of(estimate.cost, rng.randrange(instance.nodes))
+        in_turn = turn % 2 == 0
+        if in_turn:
+            blocks = _in_turn(instance, estimate, tour, rng)
+        else:
+            tour, blocks = _by_neighbourhood(instance, estimate, tour, rng)
+        allocation = _held(instance, tour, blocks)
+        if isinstance(allocation, TooFew):
+            return
+        # Chance has shared out the neighbourhoods, whatever the estimate says of that.
+        if in_turn:
+            exchange(instance, estimate, allocation, rng, clock)
+        yield allocation
+
+
+def _held(instance: Instance, tour: Sequence[int], blocks: Sequence[_Block]) -> list[int] | TooFew:
+    """Let every node hold the stage of its block, or of the nearest one that it may and that has room."""
+    wishes: list[list[int]] = [[] for _ in range(instance.nodes)]
+    for place, node in enumerate(tour):
+        near = sorted(blocks, key=lambda block: block.away(place))
+        wishes[node] = [block.stage for block in near if block.stage in instance.allowed[node]]
+    # Those who may hold little choose first: then nobody has to be shifted.
+    return assign(instance, wishes, sorted(tour, key=lambda n: len(instance.allowed[n])))
+
+
+def _in_turn(instance: Instance, estimate: Estimate, tour: Sequence[int], rng: random.Random) -> list[_Block]:
+    """Give each stage the next nodes of a tour, in any order of the stages."""
+    stages = list(range(instance.stages))
+    rng.shuffle(stages)
+    blocks: list[_Block] = []
+    begin, due = 0, 0.0
+    for stage in stages:
+        due += estimate.sizes[stage]
+        end = _border(instance, estimate, tour, stage, round(due)) if stage != stages[-1] else len(tour)
+        blocks.append(_Block(stage, begin, max(begin, end)))
+        begin = max(begin, end)
+    return blocks
+
+
+def _border(instance: Instance, estimate: Estimate, tour: Sequence[int], stage: int, due: int) -> int:
+    """Where a stage's block ends: as near to its size as can be where the tour leaves a neighbourhood."""
+    if _is_fixed(instance, stage):
+        return due
+    room = int(estimate.sizes[stage] * _ROOM)
+    places = range(max(1, due - room), min(len(tour), due + room + 1))
+    return max(places, key=lambda p: (estimate.cost[tour[p - 1]][tour[p]], -abs(p - due)), default=due)
+
+
+def _is_fixed(instance: Instance, stage: int) -> bool:
+    return instance.min_sizes[stage] == instance.max_sizes[stage]
+
+
+def _by_neighbourhood(
+    instance: Instance, estimate: Estimate, tour: Sequence[int], rng: random.Random
+) -> tuple[list[int], list[_Block]]:
+    """Share the stages out among the neighbourhoods of a tour, and the nodes of each among its stages."""
+    neighbourhoods = _neighbourhoods(estimate, tour, instance.stages)
+    blocks: list[_Block] = []
+    begin = 0
+    for nodes, stages in zip(neighbourhoods, _shared(instance, neighbourhoods, rng), strict=True):
+        end = begin + len(nodes)
+        # Those of given size first, then the others by their likely sizes.
+        stages.sort(key=lambda stage: not _is_fixed(instance, stage))
+        likely = sum(estimate.sizes[stage] for stage in stages if not _is_fixed(instance, stage))
+        for stage in stages:
+            size = estimate.sizes[stage]
+            if not _is_fixed(instance, stage):
+                # What is left, less the shares of those that follow.
+                size, likely = max(0, end - begin) * size / likely, likely - size
+            blocks.append(_Block(stage, begin, begin + round(size)))
+            begin += round(size)
+        begin = end
+    return [node for nodes in neighbourhoods for node in nodes], blocks
+
+
+def _neighbourhoods(estimate: Estimate, tour: Sequence[int], most: int) -> list[list[int]]:
+    """A closed tour cut where its hops are dearest, as often as makes the greatest difference."""
+    hops = [estimate.cost[tour[place - 1]][tour[place]] for place in range(len(tour))]
+    dearest = sorted(range(len(tour)), key=lambda place: -hops[place])
+    cuts = max(
+        range(1, min(most, len(tour) - 1) + 1),
+        key=lambda cuts: (hops[dearest[cuts - 1]] + 1) / (hops[dearest[cuts]] + 1),
+    )
+    first, *others = sorted(dearest[:cuts])
+    turned = [*tour[first:], *tour[:first]]
+    begins = [0, *(place - first for place in others)]
+    return [turned[begin:end] for begin, end in zip(begins, [*begins[1:], len(tour)], strict=True)]
+
+
+def _shared(
+    instance: Instance, neighbourhoods: Sequence[Sequence[int]], rng: random.Random
+) -> list[list[int]]:
+    """Stages of each neighbourhood: by chance, the more the more nodes are left for each."""
+    left = [len(nodes) for nodes in neighbourhoods]
+    shared: list[list[int]] = [[] for _ in neighbourhoods]
+    stages = list(range(instance.stages))
+    rng.shuffle(stages)
+    for stage in sorted(stages, key=lambda stage: not _is_fixed(instance, stage)):
+        size = instance.min_sizes[stage] if _is_fixed(instance, stage) else 0
+
+        def weight(place: int, size: int = size) -> tuple[bool, float]:
+            free = 1 + sum(not _is_fixed(instance, other) for other in shared[place])
+            by_chance = rng.uniform(_UNLIKE, 1) / rng.uniform(_UNLIKE, 1)
+            return left[place] >= size, left[place] / free * by_chance
+
+        chosen = max(range(len(left)), key=weight)
+        shared[chosen].append(stage)
+        left[chosen] -= size
+    return shared
