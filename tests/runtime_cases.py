@@ -1,0 +1,223 @@
+"""Processes that run schedules together, for the tests of the runtime.
+
+Importing torch takes seconds, so the processes are forked from one that has done so, and a crew of them runs
+many cases. They import this module, which therefore leaves the solver alone: schedules come from
+`runtime_documents`.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import Tensor, nn
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.optim import AdamW, Optimizer
+
+from skipsched.processes import environment
+from skipsched.runtime import Model, Pipeline, World
+from skipsched.runtime.average import Weighting
+from skipsched.schedule import Schedule
+
+#: Seconds after which a crew is stuck.
+STUCK = 60.0
+BATCH, LENGTH, WIDTH, VOCABULARY = 2, 3, 4, 11
+ITERATIONS = 2
+
+
+class Stage(nn.Module):
+    """A small stage, with a parameter that nothing touches."""
+
+    def __init__(self, stage: int, dropout: float, seeded: bool) -> None:
+        super().__init__()
+        if seeded:
+            torch.manual_seed(stage)
+        else:
+            torch.seed()
+        self.linear = nn.Linear(WIDTH, WIDTH, dtype=torch.float64)
+        self.dropout = nn.Dropout(dropout)
+        self.idle = nn.Parameter(torch.ones(2, dtype=torch.float64))
+
+    def forward(self, activation: Tensor) -> Tensor:
+        """An activation from an activation."""
+        output: Tensor = activation + self.dropout(torch.tanh(self.linear(activation)))
+        return output
+
+
+class Head(nn.Module):
+    """Logits and mean cross-entropy."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(200)
+        self.linear = nn.Linear(WIDTH, VOCABULARY, dtype=torch.float64)
+
+    def forward(self, activation: Tensor, targets: Tensor) -> Tensor:
+        """The loss."""
+        return nn.functional.cross_entropy(self.linear(activation).flatten(0, 1), targets.flatten())
+
+
+def embedding() -> nn.Module:
+    """A small embedding."""
+    torch.manual_seed(100)
+    return nn.Embedding(VOCABULARY, WIDTH, dtype=torch.float64)
+
+
+def optimizer(parameters: Iterable[nn.Parameter]) -> Optimizer:
+    """One with a state, and with weight decay: it changes what has a gradient of zeros."""
+    return AdamW(parameters, lr=1e-2, weight_decay=0.1, eps=1e-4)
+
+
+def model(stages: int, dropout: float = 0.0, seeded: bool = True) -> Model:
+    """A small model in double precision."""
+    return Model(
+        stages=stages,
+        stage=lambda stage: Stage(stage, dropout, seeded),
+        embedding=embedding,
+        head=Head,
+        activation=(BATCH, LENGTH, WIDTH),
+        dtype=torch.float64,
+    )
+
+
+def tokens(iteration: int, microbatch: int) -> tuple[Tensor, Tensor]:
+    """Inputs and targets."""
+    chance = torch.Generator().manual_seed(1000 * iteration + microbatch)
+    drawn = torch.randint(VOCABULARY, (BATCH, LENGTH + 1), generator=chance)
+    return drawn[:, :-1], drawn[:, 1:]
+
+
+#: Parameters of each stage (of the first with embedding and head), and mean losses of the iterations.
+State = dict[str, Tensor]
+
+
+def reference(schedule: Schedule, weighting: Weighting) -> tuple[list[State], list[float]]:
+    """What one process makes of the schedule's paths: no messages, no order, autograd through all of it."""
+    microbatches = schedule.document["microbatches"]
+    made = model(len(schedule.document["stages"]))
+    held = [nn.ModuleDict({"stage": made.stage(stage)}) for stage in range(made.stages)]
+    held[0] = nn.ModuleDict({"embedding": made.embedding(), "stage": held[0]["stage"], "head": made.head()})
+    optimizers = [optimizer(modules.parameters()) for modules in held]
+    executed = [sum(stage in m["stages"] for m in microbatches) for stage in range(made.stages)]
+    losses = []
+    for iteration in range(ITERATIONS):
+        of_iteration = []
+        for entry in microbatches:
+            inputs, targets = tokens(iteration, entry["id"])
+            activation = held[0]["embedding"](inputs)
+            for stage in entry["stages"]:
+                activation = held[stage]["stage"](activation)
+            loss = held[0]["head"](activation, targets)
+            loss.backward()
+            of_iteration.append(loss.item())
+        for stage, modules in enumerate(held):
+            if executed[stage] == 0:
+                continue
+            for parameter in modules.parameters():
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+                parameter.grad /= executed[stage] if weighting == "executed" else len(microbatches)
+            optimizers[stage].step()
+            optimizers[stage].zero_grad()
+        losses.append(sum(of_iteration) / len(of_iteration))
+    return [dict(modules.state_dict()) for modules in held], losses
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a node has after its iterations."""
+
+    node: str
+    stage: int
+    state: State
+    losses: list[float | None]
+
+
+def run_case(
+    world: World, document: Mapping[str, Any], dropout: float = 0.0, seeded: bool = True, **options: Any
+) -> Ran:
+    """Run the iterations of a schedule in one of its processes."""
+    made = model(len(document["stages"]), dropout, seeded)
+    with Pipeline(Schedule(document), made, optimizer, world=world, timeout=STUCK / 2, **options) as pipeline:
+        torch.manual_seed(world.rank)
+        losses = [pipeline.iteration(partial(tokens, iteration)).loss for iteration in range(ITERATIONS)]
+        return Ran(pipeline.node, pipeline.stage, dict(pipeline.modules.state_dict()), losses)
+
+
+class Crew:
+    """Processes that wait for cases."""
+
+    def __init__(self, size: int) -> None:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["runtime_cases"])
+        self._store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+        self._cases = 0
+        self._pipes: list[Connection] = []
+        self.processes = []
+        for _ in range(size):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_work, args=(theirs, self._store.port), daemon=True)
+            # The server that forks them finds modules by its environment alone.
+            with mock.patch.dict(os.environ, environment()):
+                process.start()
+            theirs.close()
+            self._pipes.append(ours)
+            self.processes.append(process)
+
+    def run(self, size: int, function: Callable[..., Any], **arguments: Any) -> list[Any]:
+        """What a function of the first processes' worlds returns in each, or the exception that it raised."""
+        self.begin(size, function, **arguments)
+        return [self.end(rank) for rank in range(size)]
+
+    def begin(self, size: int, function: Callable[..., Any], **arguments: Any) -> None:
+        """Begin a case."""
+        self._cases += 1
+        for rank in range(size):
+            self._pipes[rank].send((self._cases, rank, size, function, arguments))
+
+    def end(self, rank: int) -> Any:
+        """What a process made of the case."""
+        assert self._pipes[rank].poll(STUCK), f"rank {rank} is stuck"
+        return self._pipes[rank].recv()
+
+    def close(self) -> None:
+        """End the processes."""
+        for process in self.processes:
+            process.kill()
+            process.join()
+
+
+@contextmanager
+def crew(size: int) -> Iterator[Crew]:
+    """A crew that is gone at the end."""
+    made = Crew(size)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def _work(pipe: Connection, port: int) -> None:
+    torch.set_num_threads(1)
+    store = TCPStore("127.0.0.1", port, is_master=False, timeout=timedelta(seconds=STUCK))
+    while True:
+        try:
+            case, rank, size, function, arguments = pipe.recv()
+        except EOFError:
+            return
+        try:
+            pipe.send(function(World(PrefixStore(f"case {case}", store), rank, size), **arguments))
+        except Exception as error:
+            error.add_note(traceback.format_exc())
+            pipe.send(error)

@@ -1,0 +1,34 @@
+"""Schedules for the tests of the runtime: solved ones, and random ones in orders that no solver chooses."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import Any
+
+from exact_cases import random_schedule
+from random_topologies import random_topology
+from solver_cases import random_case
+
+from skipsched import load_topology, solve
+from skipsched.schedule import Schedule
+from skipsched.schedule.document import Provenance, document_of
+
+
+def random_document(seed: int, features: set[str] | None = None) -> dict[str, Any] | None:
+    """A random schedule, its order not the solver's, of a random topology; None if chance finds none."""
+    topology, instance = random_case(seed, features)
+    found = random_schedule(Random(seed), instance)
+    if found is None:
+        return None
+    provenance = Provenance("0", "FEASIBLE", "completed", 0, 1, None, (), None, None)
+    text = Schedule(document_of(topology, instance, found, provenance)).text()
+    document: dict[str, Any] = json.loads(text)
+    return document
+
+
+def solved_document(seed: int, features: set[str] | None = None) -> dict[str, Any] | None:
+    """The solver's schedule of a random topology; None if that is infeasible."""
+    topology = load_topology(random_topology(Random(seed), features))
+    schedule = solve(topology, time_limit=0.2, deterministic=True).schedule
+    return None if schedule is None else json.loads(schedule.text())
