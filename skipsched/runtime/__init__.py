@@ -53,4 +53,11 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'skipsched.runtime' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"skipsched.runtime.{_HOMES[name]}"), name)
+    from skipsched.runtime.needs import NEEDS_TORCH
+
+    try:
+        return getattr(import_module(f"skipsched.runtime.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise ImportError(NEEDS_TORCH) from None

@@ -133,7 +133,7 @@ class Pipeline:
         timeout: float = 300.0,
         world: World | None = None,
     ) -> None:
-        schedule = _loaded(schedule)
+        schedule = read_schedule(schedule)
         programs = Programs.of(schedule)
         if len(programs.stages) != model.stages:
             raise refused(f"the schedule has {len(programs.stages)} stages, the model has {model.stages}")
@@ -184,9 +184,9 @@ class Pipeline:
         self._times: list[float] = []
 
     @property
-    def microbatches(self) -> tuple[int, ...]:
-        """Ids of the microbatches that this node emits; empty if it is no data node."""
-        return tuple(i for i, node in enumerate(self._programs.data_nodes) if node == self.node)
+    def data_nodes(self) -> tuple[str, ...]:
+        """The data node of each microbatch, by the microbatch's id."""
+        return self._programs.data_nodes
 
     @property
     def writes(self) -> bool:
@@ -321,7 +321,14 @@ class Pipeline:
             raise
 
 
-def _loaded(schedule: Schedule | str | Path | None) -> Schedule:
+def read_schedule(schedule: Schedule | str | Path | None) -> Schedule:
+    """The schedule to run: one that is given, a file's, or that of the file that the environment names.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it cannot be read.
+    """
     if isinstance(schedule, Schedule):
         return schedule
     path = os.environ.get(SCHEDULE_VARIABLE) if schedule is None else schedule
