@@ -13,7 +13,7 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.utils.checkpoint import checkpoint
 
 from skipsched.runtime.program import Instruction, Message
-from skipsched.runtime.transport import Transport
+from skipsched.runtime.transport import Transport, Wire
 
 #: Inputs and targets of a microbatch, by its id.
 Data = Callable[[int], tuple[Tensor, Tensor]]
@@ -96,10 +96,8 @@ class Executor:
         Where messages come from and go to.
     pace
         When actions begin and end.
-    shape
-        Of one activation.
-    device
-        Where to compute.
+    wire
+        What activations are like.
     recompute
         Whether to keep only the input of a forward, and to do it again before the backward.
     """
@@ -110,16 +108,15 @@ class Executor:
         modules: nn.ModuleDict,
         transport: Transport,
         pace: Pace,
-        shape: tuple[int, ...],
-        device: torch.device,
+        wire: Wire,
         recompute: bool,
     ) -> None:
         self._instructions = instructions
         self._modules = modules
         self._transport = transport
         self._pace = pace
-        self._shape = shape
-        self._device = device
+        self._shape = wire.shape
+        self._device = wire.device
         self._recompute = recompute
         self._in_flight: dict[int, _InFlight] = {}
         self._targets: dict[int, Tensor] = {}

@@ -17,7 +17,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from skipsched.runtime.pipeline import SCHEDULE_VARIABLE
 from skipsched.runtime.program import Programs
-from skipsched.runtime.watch import NodeLost
+from skipsched.runtime.watch import NodeLost, told_of
 from skipsched.schedule import Schedule
 
 #: Seconds that processes have to end when they are told to.
@@ -108,22 +108,23 @@ def _silence() -> None:
 
 
 def _first(failures: Mapping[int, ProcessFailure], nodes: Sequence[str]) -> Failure:
-    """The failure that others followed from: one of a process that did not end because of another."""
-
-    def order(rank: int) -> tuple[bool, int, int]:
-        return _lost(failures[rank]) is not None, failures[rank].timestamp, rank
-
-    rank = min(failures, key=order)
+    """The failure that the others followed from."""
+    # They come in the order in which they were found; the last are processes that were ended because of them.
+    rank = next(iter(failures))
+    said = _said(failures[rank])
+    if said is not None:
+        # It ended because of another one, and says of which.
+        named = (r for r, node in enumerate(nodes) if said.startswith(told_of(node, "")))
+        rank = next((r for r in named if r in failures), rank)
     code = failures[rank].exitcode
     how = f"ended with exit code {code}"
     if code < 0:
         how = f"was ended by {signal.Signals(-code).name}"
         code = _BY_SIGNAL - code
-    lost = _lost(failures[rank])
-    return Failure(nodes[rank], rank, code, how if lost is None else f"{how}: {lost}")
+    return Failure(nodes[rank], rank, code, how if said is None else f"{how}; {said}")
 
 
-def _lost(failure: ProcessFailure) -> str | None:
+def _said(failure: ProcessFailure) -> str | None:
     """What a process said that ended because another one was lost."""
     message = failure.error_file_data.get("message")
     said = message.get("message") if isinstance(message, dict) else None

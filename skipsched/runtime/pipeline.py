@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -154,6 +154,31 @@ class Pipeline:
         self.node = self._members.node
         self.stage = programs.stage_of(self.node)
         self._programs = programs
+        self._executes = programs.executed[self.stage] > 0
+        self._divisor = divisor(weighting, programs.executed[self.stage], len(programs.data_nodes))
+        self._promised = schedule.document["iteration_time"] * (time_scale or 1.0) / MICROSECONDS
+        self._times: list[float] = []
+        self._pace: Pace = RealPace()
+        if time_scale is not None:
+            instance = Instance.of(schedule.topology())
+            self._pace = EmulatedPace(instance, programs, self.node, time_scale, self._device)
+        sent_as = torch.bfloat16 if bf16_transfers else model.dtype
+        stamped = time_scale is not None
+        wire = Wire(model.activation, model.dtype, sent_as, self._device, self._through, stamped)
+        try:
+            self._connect(model, optimizer, wire, recompute)
+        except BaseException as error:
+            self._members.leave_after(error)
+            raise
+
+    def _connect(
+        self,
+        model: Model,
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        wire: Wire,
+        recompute: bool,
+    ) -> None:
+        """Make what needs the other nodes: groups, equal parameters, links."""
         self._group = self._stage_group()
         #: What this node holds of the model: ``stage``, on data nodes also ``embedding`` and ``head``.
         self.modules = _made(model, self.stage).to(self._device)
@@ -161,27 +186,9 @@ class Pipeline:
         self._parameters = [p for p in self.modules.parameters() if p.requires_grad]
         #: The optimizer of the node's parameters.
         self.optimizer = optimizer(self._parameters)
-        self._executes = programs.executed[self.stage] > 0
-        self._divisor = divisor(weighting, programs.executed[self.stage], len(programs.data_nodes))
-        sent_as = torch.bfloat16 if bf16_transfers else model.dtype
-        stamped = time_scale is not None
-        wire = Wire(model.activation, model.dtype, sent_as, self._device, self._through, stamped)
-        self._transport = Transport(self._members, programs, wire)
-        self._pace: Pace = RealPace()
-        if time_scale is not None:
-            instance = Instance.of(schedule.topology())
-            self._pace = EmulatedPace(instance, programs, self.node, time_scale, self._device)
-        self._executor = Executor(
-            programs.instructions[self.node],
-            self.modules,
-            self._transport,
-            self._pace,
-            model.activation,
-            self._device,
-            recompute,
-        )
-        self._promised = schedule.document["iteration_time"] * (time_scale or 1.0) / MICROSECONDS
-        self._times: list[float] = []
+        self._transport = Transport(self._members, self._programs, wire)
+        instructions = self._programs.instructions[self.node]
+        self._executor = Executor(instructions, self.modules, self._transport, self._pace, wire, recompute)
 
     @property
     def data_nodes(self) -> tuple[str, ...]:
@@ -280,7 +287,7 @@ class Pipeline:
         first = self._members.rank_of(self._programs.stages[self.stage][0])
         for tensor in [*self.modules.parameters(), *self.modules.buffers()]:
             sent = tensor.detach().to(self._through)
-            with self._among_stage():
+            with self._together():
                 dist.broadcast(sent, first, group=self._group)
             tensor.detach().copy_(sent)
 
@@ -305,20 +312,13 @@ class Pipeline:
 
     def _reduced(self, tensor: Tensor, operation: dist.ReduceOp.RedOpType) -> Tensor:
         sent = tensor.to(self._through)
-        with self._among_stage():
+        with self._together():
             dist.all_reduce(sent, operation, group=self._group)
         return sent.to(tensor.device)
 
-    @contextmanager
-    def _among_stage(self) -> Iterator[None]:
-        """Turn what goes wrong among the nodes of the stage into the name of the one that was lost."""
-        try:
-            yield
-        except RuntimeError as error:
-            others = [node for node in self._programs.stages[self.stage] if node != self.node]
-            self._members.watch.suspect(others, f"the all-reduce of stage {self.stage} broke ({error})")
-            self._members.watch.check()
-            raise
+    def _together(self) -> AbstractContextManager[None]:
+        nodes = self._programs.stages[self.stage]
+        return self._members.together(nodes, f"the all-reduce of stage {self.stage}")
 
 
 def read_schedule(schedule: Schedule | str | Path | None) -> Schedule:

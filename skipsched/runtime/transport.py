@@ -19,7 +19,7 @@ import torch
 import torch.distributed as dist
 
 from skipsched.runtime.program import Message, Programs
-from skipsched.runtime.world import Members
+from skipsched.runtime.world import Members, first_line
 
 #: Messages of a link that may have arrived before an action takes them.
 _AHEAD = 2
@@ -142,7 +142,7 @@ class _Link:
             with self._on_stream():
                 self._work()
         except RuntimeError as error:
-            self._watch.suspect([self._peer], f"its connection broke ({_first_line(error)})")
+            self._watch.suspect([self._peer], f"its connection broke ({first_line(error)})")
 
     def _work(self) -> None:
         raise NotImplementedError
@@ -280,7 +280,3 @@ class _Inlet(_Link):
         buffer = torch.empty(self._wire.shape, dtype=self._wire.sent_as, device=self._wire.through)
         self._finish(dist.irecv(buffer, self._rank, group=self._group))
         return Arrival(buffer, stamp.item())
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]

@@ -36,6 +36,11 @@ class NodeLost(RuntimeError):
         super().__init__(told)
 
 
+def told_of(node: str, how: str) -> str:
+    """What is said of a node that was lost."""
+    return f"node {node} was lost: {how}"
+
+
 class Watch:
     """Signs of life of all processes, and the first of them that was lost.
 
@@ -147,5 +152,5 @@ class Watch:
         node, _, how = said.partition("\n")
         with self.changed:
             if self._lost is None:
-                self._lost = NodeLost(node, f"node {node} was lost: {how}")
+                self._lost = NodeLost(node, told_of(node, how))
             self.changed.notify_all()

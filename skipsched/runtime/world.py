@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -119,13 +122,14 @@ class Members:
         self._nodes = _agreed([json.loads(text) for text in said], nodes)
         self._rank = {node: rank for rank, node in enumerate(self._nodes)}
         self.watch = Watch(world.store, world.rank, self._nodes, timeout)
-        dist.init_process_group(
-            backend,
-            store=PrefixStore("groups", world.store),
-            rank=world.rank,
-            world_size=world.size,
-            timeout=timedelta(seconds=timeout),
-        )
+        with self.together(self._nodes, "connecting"):
+            dist.init_process_group(
+                backend,
+                store=PrefixStore("groups", world.store),
+                rank=world.rank,
+                world_size=world.size,
+                timeout=timedelta(seconds=timeout),
+            )
 
     def rank_of(self, node: str) -> int:
         """The rank of a node's process."""
@@ -134,8 +138,22 @@ class Members:
     def group(self, nodes: Sequence[str]) -> dist.ProcessGroup:
         """A group of some nodes, in their order. All processes make all groups, one after the other."""
         ranks = [self._rank[node] for node in nodes]
-        found: dist.ProcessGroup = dist.new_group(ranks, sort_ranks=False)
+        with self.together(nodes, "connecting"):
+            found: dist.ProcessGroup = dist.new_group(
+                ranks, timedelta(seconds=self.timeout), sort_ranks=False
+            )
         return found
+
+    @contextmanager
+    def together(self, nodes: Sequence[str], what: str) -> Iterator[None]:
+        """Turn what goes wrong in something that nodes do together into the name of the one that was lost."""
+        try:
+            yield
+        except RuntimeError as error:
+            others = [node for node in nodes if node != self.node]
+            self.watch.suspect(others, f"{what} failed ({first_line(error)})")
+            self.watch.check()
+            raise
 
     def gather(self, key: str, text: str) -> list[str]:
         """Tell all others a text under a key that was not used before; returns what all told, rank by rank.
@@ -166,6 +184,19 @@ class Members:
         if self._world.rank == 0:
             # Perhaps it holds the store: the others need it to learn who was lost.
             time.sleep(LEARNT_WITHIN)
+        atexit.register(_end_at_once)
+
+
+def first_line(error: Exception) -> str:
+    """What an error of torch says, without its stack."""
+    return str(error).strip().partition("\n")[0]
+
+
+def _end_at_once() -> None:
+    """End a process whose threads still wait on connections: Python would abort amidst their waiting."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def _agreed(said: Sequence[Mapping[str, Any]], nodes: Sequence[str]) -> list[str]:
