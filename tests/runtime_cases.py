@@ -9,25 +9,30 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from io import StringIO
 from multiprocessing.connection import Connection
+from socket import socket
 from typing import Any
 from unittest import mock
 
 import torch
+import torch._dynamo  # what an optimizer imports when it is made first
 from torch import Tensor, nn
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.optim import AdamW, Optimizer
 
 from skipsched.processes import environment
-from skipsched.runtime import Model, Pipeline, World
+from skipsched.runtime import Model, Pipeline, Summary, World
 from skipsched.runtime.average import Weighting
+from skipsched.runtime.train.command import run
 from skipsched.schedule import Schedule
 
 #: Seconds after which a crew is stuck.
@@ -175,16 +180,16 @@ class Crew:
             self._pipes.append(ours)
             self.processes.append(process)
 
-    def run(self, size: int, function: Callable[..., Any], **arguments: Any) -> list[Any]:
+    def call(self, size: int, function: Callable[..., Any], *arguments: Any, **options: Any) -> list[Any]:
         """What a function of the first processes' worlds returns in each, or the exception that it raised."""
-        self.begin(size, function, **arguments)
+        self.begin(size, function, *arguments, **options)
         return [self.end(rank) for rank in range(size)]
 
-    def begin(self, size: int, function: Callable[..., Any], **arguments: Any) -> None:
+    def begin(self, size: int, function: Callable[..., Any], *arguments: Any, **options: Any) -> None:
         """Begin a case."""
         self._cases += 1
         for rank in range(size):
-            self._pipes[rank].send((self._cases, rank, size, function, arguments))
+            self._pipes[rank].send((self._cases, rank, size, function, arguments, options))
 
     def end(self, rank: int) -> Any:
         """What a process made of the case."""
@@ -213,11 +218,57 @@ def _work(pipe: Connection, port: int) -> None:
     store = TCPStore("127.0.0.1", port, is_master=False, timeout=timedelta(seconds=STUCK))
     while True:
         try:
-            case, rank, size, function, arguments = pipe.recv()
+            case, rank, size, function, arguments, options = pipe.recv()
         except EOFError:
             return
         try:
-            pipe.send(function(World(PrefixStore(f"case {case}", store), rank, size), **arguments))
+            pipe.send(function(World(PrefixStore(f"case {case}", store), rank, size), *arguments, **options))
         except Exception as error:
             error.add_note(traceback.format_exc())
             pipe.send(error)
+
+
+def emulate_case(world: World, document: Mapping[str, Any], scale: float, iterations: int) -> Summary:
+    """Run iterations of a schedule at its expected pace."""
+    made = model(len(document["stages"]))
+    with Pipeline(
+        Schedule(document), made, optimizer, world=world, timeout=STUCK, time_scale=scale
+    ) as pipeline:
+        for iteration in range(iterations):
+            pipeline.iteration(partial(tokens, iteration))
+        return pipeline.summary()
+
+
+def refused_case(world: World, document: Mapping[str, Any], stages: int, node: str | None = None) -> None:
+    """Set up a pipeline that is refused."""
+    Pipeline(Schedule(document), model(stages), optimizer, world=world, node=node, timeout=STUCK / 2)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a process of the reference trainer left."""
+
+    code: int
+    said: str
+
+
+def train_case(world: World, port: int, *arguments: str) -> Trained:
+    """Run the reference trainer as if a launcher had started it."""
+    os.environ |= {
+        "RANK": str(world.rank),
+        "LOCAL_RANK": str(world.rank),
+        "WORLD_SIZE": str(world.size),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+    }
+    with redirect_stderr(StringIO()) as said, mock.patch.object(sys, "argv", ["train", *arguments]):
+        code = run()
+    return Trained(code, said.getvalue())
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

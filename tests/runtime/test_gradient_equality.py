@@ -30,7 +30,7 @@ def six() -> Iterator[Crew]:
 
 
 def ran(made: Crew, document: dict[str, Any], **options: Any) -> list[Ran]:
-    runs = made.run(len(document["actions"]), run_case, document=document, **options)
+    runs = made.call(len(document["actions"]), run_case, document, **options)
     for found in runs:
         if isinstance(found, Exception):
             raise found
