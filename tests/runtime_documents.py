@@ -11,8 +11,11 @@ from random_topologies import random_topology
 from solver_cases import random_case
 
 from skipsched import load_topology, solve
+from skipsched.instance import Instance
 from skipsched.schedule import Schedule
 from skipsched.schedule.document import Provenance, document_of
+from skipsched.scheduled import Scheduled
+from skipsched.topology.model import Topology
 
 
 def random_document(seed: int, features: set[str] | None = None) -> dict[str, Any] | None:
@@ -21,8 +24,13 @@ def random_document(seed: int, features: set[str] | None = None) -> dict[str, An
     found = random_schedule(Random(seed), instance)
     if found is None:
         return None
+    return document_of_scheduled(topology, instance, found)
+
+
+def document_of_scheduled(topology: Topology, instance: Instance, scheduled: Scheduled) -> dict[str, Any]:
+    """The document of a schedule, as it is read from a file."""
     provenance = Provenance("0", "FEASIBLE", "completed", 0, 1, None, (), None, None)
-    text = Schedule(document_of(topology, instance, found, provenance)).text()
+    text = Schedule(document_of(topology, instance, scheduled, provenance)).text()
     document: dict[str, Any] = json.loads(text)
     return document
 

@@ -92,7 +92,8 @@ def launch(schedule: Schedule, program: Sequence[str]) -> Failure | None:
         )
         first, *rest = program
         try:
-            elastic_launch(config, first)(*rest)
+            # Torch's launcher takes `$` in arguments for the beginning of a name of its own.
+            elastic_launch(config, first)(*(word.replace("$", "$$") for word in rest))
         except ChildFailedError as error:
             return _first(error.failures, nodes)
         except SignalException:
