@@ -11,12 +11,13 @@ import multiprocessing
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from io import StringIO
+from itertools import count
 from multiprocessing.connection import Connection
 from socket import socket
 from typing import Any
@@ -150,14 +151,29 @@ class Ran:
 
 
 def run_case(
-    world: World, document: Mapping[str, Any], dropout: float = 0.0, seeded: bool = True, **options: Any
+    world: World,
+    document: Mapping[str, Any],
+    dropout: float = 0.0,
+    seeded: bool = True,
+    nodes: Sequence[str] | None = None,
+    **options: Any,
 ) -> Ran:
-    """Run the iterations of a schedule in one of its processes."""
+    """Run the iterations of a schedule in one of its processes; `nodes` are those of the ranks."""
     made = model(len(document["stages"]), dropout, seeded)
+    options["node"] = None if nodes is None else nodes[world.rank]
     with Pipeline(Schedule(document), made, optimizer, world=world, timeout=STUCK / 2, **options) as pipeline:
         torch.manual_seed(world.rank)
         losses = [pipeline.iteration(partial(tokens, iteration)).loss for iteration in range(ITERATIONS)]
         return Ran(pipeline.node, pipeline.stage, dict(pipeline.modules.state_dict()), losses)
+
+
+@dataclass(frozen=True)
+class Raised:
+    """An exception, as text."""
+
+    kind: str
+    said: str
+    traceback: str
 
 
 class Crew:
@@ -181,7 +197,7 @@ class Crew:
             self.processes.append(process)
 
     def call(self, size: int, function: Callable[..., Any], *arguments: Any, **options: Any) -> list[Any]:
-        """What a function of the first processes' worlds returns in each, or the exception that it raised."""
+        """What a function of the first processes' worlds returns in each, or what it raised."""
         self.begin(size, function, *arguments, **options)
         return [self.end(rank) for rank in range(size)]
 
@@ -224,8 +240,7 @@ def _work(pipe: Connection, port: int) -> None:
         try:
             pipe.send(function(World(PrefixStore(f"case {case}", store), rank, size), *arguments, **options))
         except Exception as error:
-            error.add_note(traceback.format_exc())
-            pipe.send(error)
+            pipe.send(Raised(type(error).__name__, str(error), traceback.format_exc()))
 
 
 def emulate_case(world: World, document: Mapping[str, Any], scale: float, iterations: int) -> Summary:
@@ -239,9 +254,30 @@ def emulate_case(world: World, document: Mapping[str, Any], scale: float, iterat
         return pipeline.summary()
 
 
-def refused_case(world: World, document: Mapping[str, Any], stages: int, node: str | None = None) -> None:
-    """Set up a pipeline that is refused."""
-    Pipeline(Schedule(document), model(stages), optimizer, world=world, node=node, timeout=STUCK / 2)
+def refused_case(
+    world: World,
+    document: Mapping[str, Any],
+    nodes: Sequence[str],
+    weightings: Sequence[Weighting] = ("executed", "executed"),
+) -> None:
+    """Set up a pipeline that is refused; nodes and weightings are those of the ranks."""
+    Pipeline(
+        Schedule(document),
+        model(len(document["stages"])),
+        optimizer,
+        world=world,
+        node=nodes[world.rank],
+        weighting=weightings[world.rank],
+        timeout=STUCK / 2,
+    )
+
+
+def endless_case(world: World, document: Mapping[str, Any]) -> None:
+    """Run iterations until something happens."""
+    made = model(len(document["stages"]))
+    with Pipeline(Schedule(document), made, optimizer, world=world, timeout=12.0) as pipeline:
+        for iteration in count():
+            pipeline.iteration(partial(tokens, iteration))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from skipsched.runtime.pipeline import SCHEDULE_VARIABLE
 from skipsched.runtime.program import Programs
-from skipsched.runtime.watch import NodeLost, told_of
+from skipsched.runtime.watch import NodeLost
 from skipsched.schedule import Schedule
 
 #: Seconds that processes have to end when they are told to.
@@ -115,7 +115,7 @@ def _first(failures: Mapping[int, ProcessFailure], nodes: Sequence[str]) -> Fail
     said = _said(failures[rank])
     if said is not None:
         # It ended because of another one, and says of which.
-        named = (r for r, node in enumerate(nodes) if said.startswith(told_of(node, "")))
+        named = (r for r, node in enumerate(nodes) if said.startswith(str(NodeLost(node, ""))))
         rank = next((r for r in named if r in failures), rank)
     code = failures[rank].exitcode
     how = f"ended with exit code {code}"

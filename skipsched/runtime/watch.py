@@ -31,14 +31,12 @@ class NodeLost(RuntimeError):
         Its id.
     """
 
-    def __init__(self, node: str, told: str) -> None:
+    def __init__(self, node: str, how: str) -> None:
+        super().__init__(node, how)
         self.node = node
-        super().__init__(told)
 
-
-def told_of(node: str, how: str) -> str:
-    """What is said of a node that was lost."""
-    return f"node {node} was lost: {how}"
+    def __str__(self) -> str:
+        return "node {} was lost: {}".format(*self.args)
 
 
 class Watch:
@@ -152,5 +150,5 @@ class Watch:
         node, _, how = said.partition("\n")
         with self.changed:
             if self._lost is None:
-                self._lost = NodeLost(node, told_of(node, how))
+                self._lost = NodeLost(node, how)
             self.changed.notify_all()

@@ -225,6 +225,6 @@ def _gather(world: World, key: str, text: str, timeout: float, check: Callable[[
         check()
         if time.monotonic() > until:
             late = next(rank for rank in range(world.size) if not world.store.check([keys[rank]]))
-            raise NodeLost(f"{late}", f"the process of rank {late} did not come within {timeout:g} s")
+            raise NodeLost(f"of rank {late}", f"it did not come within {timeout:g} s")
         time.sleep(_LOOK_EVERY)
     return [told.decode() for told in world.store.multi_get(keys)]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cli_cases import solved_document
 from exact_cases import dispatched
-from runtime_cases import Crew, crew, emulate_case
+from runtime_cases import Crew, Raised, crew, emulate_case
 from runtime_documents import document_of_scheduled
 
 from skipsched import load_topology
@@ -28,8 +28,7 @@ def emulated(made: Crew, document: dict[str, Any]) -> Summary:
     scale = PACE * 1e6 / document["iteration_time"]
     summaries = made.call(len(document["actions"]), emulate_case, document, scale, ITERATIONS)
     for found in summaries:
-        if isinstance(found, Exception):
-            raise found
+        assert not isinstance(found, Raised), found.traceback
     assert len(set(summaries)) == 1
     summary: Summary = summaries[0]
     assert summary.promised == pytest.approx(PACE)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from random_topologies import MOST_NODES
-from runtime_cases import Crew, Ran, State, crew, reference, run_case
+from runtime_cases import Crew, Raised, Ran, State, crew, reference, run_case
 from runtime_documents import random_document, solved_document
 
 from skipsched.schedule import Schedule
@@ -32,8 +32,7 @@ def six() -> Iterator[Crew]:
 def ran(made: Crew, document: dict[str, Any], **options: Any) -> list[Ran]:
     runs = made.call(len(document["actions"]), run_case, document, **options)
     for found in runs:
-        if isinstance(found, Exception):
-            raise found
+        assert not isinstance(found, Raised), found.traceback
     return runs
 
 
