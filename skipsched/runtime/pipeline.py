@@ -288,7 +288,7 @@ class Pipeline:
         for tensor in [*self.modules.parameters(), *self.modules.buffers()]:
             sent = tensor.detach().to(self._through)
             with self._together():
-                dist.broadcast(sent, first, group=self._group)
+                self._members.wait(dist.broadcast(sent, first, group=self._group, async_op=True))
             tensor.detach().copy_(sent)
 
     def _shared(self, own: Mapping[int, float]) -> dict[int, float]:
@@ -313,7 +313,7 @@ class Pipeline:
     def _reduced(self, tensor: Tensor, operation: dist.ReduceOp.RedOpType) -> Tensor:
         sent = tensor.to(self._through)
         with self._together():
-            dist.all_reduce(sent, operation, group=self._group)
+            self._members.wait(dist.all_reduce(sent, operation, group=self._group, async_op=True))
         return sent.to(tensor.device)
 
     def _together(self) -> AbstractContextManager[None]:

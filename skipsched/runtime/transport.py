@@ -160,8 +160,7 @@ class _Link:
 
     def close(self) -> None:
         """Wait for the thread."""
-        with self._watch.changed:
-            self._watch.changed.notify_all()
+        self._watch.notify()
         self._thread.join(self._timeout)
         self._watch.check()
         if self._thread.is_alive():

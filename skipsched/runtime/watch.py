@@ -96,6 +96,11 @@ class Watch:
         self.check()
         return predicate()
 
+    def notify(self) -> None:
+        """Let those who wait look again."""
+        with self.changed:
+            self.changed.notify_all()
+
     def report(self, node: str, how: str) -> None:
         """Say that a node was lost, and how; if another one was lost before, that is the one."""
         said = f"{node}\n{how}"

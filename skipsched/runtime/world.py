@@ -144,6 +144,22 @@ class Members:
             )
         return found
 
+    def wait(self, work: dist.Work | None) -> None:
+        """Wait for an operation of some nodes to its end, or until a node is lost that may not belong to it.
+
+        Raises
+        ------
+        RuntimeError
+            If it fails, or takes too long.
+        """
+        assert work is not None, "this node belongs to the group"
+        future = work.get_future()
+        future.add_done_callback(lambda _: self.watch.notify())
+        with self.watch.changed:
+            if not self.watch.wait_for(future.done, self.timeout):
+                raise RuntimeError(f"it took more than {self.timeout:g} s")
+        work.wait()
+
     @contextmanager
     def together(self, nodes: Sequence[str], what: str) -> Iterator[None]:
         """Turn what goes wrong in something that nodes do together into the name of the one that was lost."""
