@@ -161,7 +161,9 @@ def run_case(
     """Run the iterations of a schedule in one of its processes; `nodes` are those of the ranks."""
     made = model(len(document["stages"]), dropout, seeded)
     options["node"] = None if nodes is None else nodes[world.rank]
-    with Pipeline(Schedule(document), made, optimizer, world=world, timeout=STUCK / 2, **options) as pipeline:
+    with Pipeline(
+        made, optimizer, schedule=Schedule(document), world=world, timeout=STUCK / 2, **options
+    ) as pipeline:
         torch.manual_seed(world.rank)
         losses = [pipeline.iteration(partial(tokens, iteration)).loss for iteration in range(ITERATIONS)]
         return Ran(pipeline.node, pipeline.stage, dict(pipeline.modules.state_dict()), losses)
@@ -247,7 +249,7 @@ def emulate_case(world: World, document: Mapping[str, Any], scale: float, iterat
     """Run iterations of a schedule at its expected pace."""
     made = model(len(document["stages"]))
     with Pipeline(
-        Schedule(document), made, optimizer, world=world, timeout=STUCK, time_scale=scale
+        made, optimizer, schedule=Schedule(document), world=world, timeout=STUCK, time_scale=scale
     ) as pipeline:
         for iteration in range(iterations):
             pipeline.iteration(partial(tokens, iteration))
@@ -262,9 +264,9 @@ def refused_case(
 ) -> None:
     """Set up a pipeline that is refused; nodes and weightings are those of the ranks."""
     Pipeline(
-        Schedule(document),
         model(len(document["stages"])),
         optimizer,
+        schedule=Schedule(document),
         world=world,
         node=nodes[world.rank],
         weighting=weightings[world.rank],
@@ -275,7 +277,7 @@ def refused_case(
 def endless_case(world: World, document: Mapping[str, Any]) -> None:
     """Run iterations until something happens."""
     made = model(len(document["stages"]))
-    with Pipeline(Schedule(document), made, optimizer, world=world, timeout=12.0) as pipeline:
+    with Pipeline(made, optimizer, schedule=Schedule(document), world=world, timeout=12.0) as pipeline:
         for iteration in count():
             pipeline.iteration(partial(tokens, iteration))
 

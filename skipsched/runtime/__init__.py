@@ -4,7 +4,7 @@ Needs the extra `torch`. One process a node; each brings the model's stages to a
 iterations as the schedule says:
 
 >>> from skipsched.runtime import Model, Pipeline  # doctest: +SKIP
->>> with Pipeline("schedule.json", model, optimizer) as pipeline:  # doctest: +SKIP
+>>> with Pipeline(model, optimizer) as pipeline:  # doctest: +SKIP
 ...     loss = pipeline.iteration(data).loss
 """
 

@@ -84,12 +84,12 @@ class Pipeline:
 
     Parameters
     ----------
-    schedule
-        The schedule or its file; the file that the environment variable `SKIPSCHED_SCHEDULE` names if None.
     model
         The model.
     optimizer
         Makes the optimizer of the parameters that this node holds.
+    schedule
+        The schedule or its file; the file that the environment variable `SKIPSCHED_SCHEDULE` names if None.
     node
         The node of this process; the one at the place of its rank in the topology if None.
     device
@@ -120,10 +120,10 @@ class Pipeline:
 
     def __init__(
         self,
-        schedule: Schedule | str | Path | None,
         model: Model,
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         *,
+        schedule: Schedule | str | Path | None = None,
         node: str | None = None,
         device: torch.device | str = "cpu",
         weighting: Weighting = "executed",

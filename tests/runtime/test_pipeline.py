@@ -44,7 +44,7 @@ def refused(stages: int, monkeypatch: pytest.MonkeyPatch, **variables: str) -> s
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(InputError) as raised:
-        Pipeline(Schedule(tiny()), model(stages), optimizer)
+        Pipeline(model(stages), optimizer, schedule=Schedule(tiny()))
     return str(raised.value)
 
 

@@ -62,9 +62,9 @@ def train(settings: Settings) -> None:
     schedule = read_schedule(settings.schedule)
     shape = _shape(settings, schedule)
     pipeline = Pipeline(
-        schedule,
         language_model(shape, settings.seed),
         partial(_optimizer, settings.learning_rate),
+        schedule=schedule,
         node=settings.node,
         device=_device(settings.device),
         recompute=settings.recompute,
