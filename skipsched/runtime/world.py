@@ -22,6 +22,8 @@ from skipsched.text.diagnostics import Diagnostic, InputError, did_you_mean, quo
 
 #: What torchrun, and every other launcher, sets.
 _ENVIRONMENT = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+#: Set by torch's launcher if it keeps the store, and not the process of rank 0.
+_LAUNCHER_HOLDS_STORE = "TORCHELASTIC_USE_AGENT_STORE"
 #: Seconds between two looks at the store.
 _LOOK_EVERY = 0.005
 
@@ -197,8 +199,8 @@ class Members:
         """Tell the others why this process ends before they are done."""
         if not isinstance(error, NodeLost):
             self.watch.report(self.node, f"{type(error).__name__}: {error}".rstrip(": "))
-        if self._world.rank == 0:
-            # Perhaps it holds the store: the others need it to learn who was lost.
+        if self._world.rank == 0 and os.environ.get(_LAUNCHER_HOLDS_STORE) != "True":
+            # It holds the store, in which the others look for who was lost.
             time.sleep(LEARNT_WITHIN)
         atexit.register(_end_at_once)
 

@@ -104,7 +104,8 @@ def lost(made: Crew, number: signal.Signals) -> list[Raised]:
     return [made.end(rank) for rank in range(size - 1)]
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.slow)])
+@pytest.mark.slow  # one is killed in the test of training, too
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_all_name_the_node_that_was_lost(number: signal.Signals) -> None:
     with crew(8) as made:
         for error in lost(made, number):

@@ -8,7 +8,6 @@ killed at any moment finds the last whole checkpoint.
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -98,9 +97,10 @@ class Checkpoints:
     def _read(self, step: int) -> Mapping[str, Any]:
         try:
             found: Mapping[str, Any] = torch.load(self._file(step), map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "no checkpoint of this program"
-            raise _KIND.refused(f"cannot read {self._file(step)}: {reason}") from None
+        except OSError as error:
+            raise _KIND.refused(f"cannot read {self._file(step)}: {error.strerror}") from None
+        except Exception:  # torch raises whatever bytes that it did not write lead it to
+            raise _KIND.refused(f"cannot read {self._file(step)}: torch did not write it") from None
         return found
 
     def _restore(self, state: Mapping[str, Any], step: int) -> None:

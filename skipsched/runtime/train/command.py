@@ -19,7 +19,7 @@ Examples:
   skipsched solve small-8 | skipsched launch - -- python -m skipsched.runtime.train --steps 50
   skipsched launch schedule.json -- python -m skipsched.runtime.train --emulate --time-scale 0.1
   torchrun --nnodes 8 --nproc-per-node 1 --rdzv-backend c10d --rdzv-endpoint HOST:29500 \\
-    -m skipsched.runtime.train --schedule schedule.json --node eu0
+    -m -- skipsched.runtime.train --schedule schedule.json --node eu0
 
 Exit codes: 0 trained, 1 a node was lost, 2 bad input, 130 interrupted.
 """
@@ -88,22 +88,29 @@ def command(**options: Any) -> int:
     return _DONE
 
 
+def _speaks() -> bool:
+    """Whether this process tells what is wrong: before it meets the others, one of a machine does for all."""
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        return True
+    from torch import distributed
+
+    return distributed.is_initialized()
+
+
 def run() -> int:
     """Run the command line; returns the exit code."""
-    # What is wrong is wrong for all processes of a machine: one of them says so.
-    speaks = os.environ.get("LOCAL_RANK", "0") == "0"
     try:
         code = command.main(standalone_mode=False)
     except click.ClickException as error:
-        if speaks:
+        if _speaks():
             error.show()
         return _BAD_INPUT
     except InputError as error:
-        if speaks:
+        if _speaks():
             click.echo(str(error), err=True)
         return _BAD_INPUT
     except OSError as error:
-        if speaks:
+        if _speaks():
             click.echo(f"error: {error.filename or ''}: {error.strerror}", err=True)
         return _BAD_INPUT
     except (click.Abort, KeyboardInterrupt):
