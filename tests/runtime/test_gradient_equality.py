@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from check_cases import tiny
 from random_topologies import MOST_NODES
 from runtime_cases import Crew, Raised, Ran, State, crew, reference, run_case
 from runtime_documents import random_document, solved_document
@@ -123,6 +124,11 @@ def first(trait: str, features: set[str]) -> dict[str, Any]:
 
 def test_a_stage_without_microbatches_keeps_its_parameters(six: Crew) -> None:
     check(six, first("idle stage", {"short-paths", "uneven-stages"}), weighting="total")
+
+
+def test_messages_are_taken_in_another_order_than_they_come(six: Crew) -> None:
+    """Node a sends 0, 1, 2; node b begins with 2, more messages later than are received ahead."""
+    check(six, tiny(b="F2 F1 F0 B2 B1 B0"))
 
 
 def test_recomputation_repeats_dropout(six: Crew) -> None:
