@@ -55,7 +55,8 @@ class Watch:
     nodes
         The node of each rank.
     timeout
-        Seconds after which a process without a sign of life is lost.
+        Twice the seconds after which a process without a sign of life is lost: others that wait for it notice
+        later, and do not blame one that waits itself.
     """
 
     def __init__(self, store: Store, rank: int, nodes: Sequence[str], timeout: float) -> None:
@@ -116,8 +117,9 @@ class Watch:
         """
         try:
             before = self._signs(nodes)
-            if self._ended.wait(LEARNT_WITHIN) or self._lost is not None:
-                return
+            with self.changed:
+                if self.changed.wait_for(lambda: self._lost is not None, LEARNT_WITHIN):
+                    return
             after = self._signs(nodes)
         except RuntimeError:
             return  # without its store the run is over, which `_run` notices too

@@ -61,6 +61,8 @@ class World:
         ------
         InputError
             If the environment does not say, or speaks of another number of processes.
+        NodeLost
+            If there is no store.
         """
         missing = [name for name in _ENVIRONMENT if not os.environ.get(name)]
         if missing:
@@ -70,7 +72,13 @@ class World:
             )
         if os.environ["WORLD_SIZE"] != str(size):
             raise refused(f"the schedule has {size} nodes, but {os.environ['WORLD_SIZE']} processes run it")
-        store, rank, _ = next(rendezvous("env://", timeout=timedelta(seconds=timeout)))
+        if os.environ["RANK"] not in map(str, range(size)):
+            raise refused(f"RANK is {quoted(os.environ['RANK'])}, and not a number below {size}")
+        try:
+            store, rank, _ = next(rendezvous("env://", timeout=timedelta(seconds=timeout)))
+        except (RuntimeError, ValueError) as error:
+            place = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+            raise NodeLost("of rank 0", f"no store at {place} ({first_line(error)})") from None
         return cls(store, rank, size)
 
 
@@ -167,6 +175,8 @@ class Members:
         """Turn what goes wrong in something that nodes do together into the name of the one that was lost."""
         try:
             yield
+        except NodeLost:
+            raise
         except RuntimeError as error:
             others = [node for node in nodes if node != self.node]
             self.watch.suspect(others, f"{what} failed ({first_line(error)})")
@@ -236,13 +246,18 @@ def _agreed(said: Sequence[Mapping[str, Any]], nodes: Sequence[str]) -> list[str
 
 def _gather(world: World, key: str, text: str, timeout: float, check: Callable[[], None]) -> list[str]:
     """Tell all processes a text; returns what all told. `check` is called again and again while waiting."""
-    world.store.set(f"{key}/{world.rank}", text)
     keys = [f"{key}/{rank}" for rank in range(world.size)]
     until = time.monotonic() + timeout
-    while not world.store.check(keys):
-        check()
-        if time.monotonic() > until:
-            late = next(rank for rank in range(world.size) if not world.store.check([keys[rank]]))
-            raise NodeLost(f"of rank {late}", f"it did not come within {timeout:g} s")
-        time.sleep(_LOOK_EVERY)
-    return [told.decode() for told in world.store.multi_get(keys)]
+    try:
+        world.store.set(keys[world.rank], text)
+        while not world.store.check(keys):
+            check()
+            if time.monotonic() > until:
+                late = next(rank for rank in range(world.size) if not world.store.check([keys[rank]]))
+                raise NodeLost(f"of rank {late}", f"it did not come within {timeout:g} s")
+            time.sleep(_LOOK_EVERY)
+        return [told.decode() for told in world.store.multi_get(keys)]
+    except NodeLost:
+        raise
+    except RuntimeError as error:
+        raise NodeLost("of rank 0", f"the store is gone ({first_line(error)})") from None

@@ -19,6 +19,7 @@ from runtime_cases import (
     Ran,
     crew,
     endless_case,
+    free_port,
     model,
     optimizer,
     reference,
@@ -28,7 +29,7 @@ from runtime_cases import (
 )
 from torch import Tensor, nn
 
-from skipsched.runtime import Message, Pipeline, Programs
+from skipsched.runtime import Message, NodeLost, Pipeline, Programs, World
 from skipsched.runtime.execute import Executor, RealPace
 from skipsched.runtime.pipeline import read_schedule
 from skipsched.runtime.transport import Arrival, Transport, Wire
@@ -54,6 +55,18 @@ def test_what_does_not_fit_is_refused_before_anybody_is_waited_for(monkeypatch: 
     # Nobody listens there: a process that went on would fail otherwise, and later.
     there = {"RANK": "1", "WORLD_SIZE": "5", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "9"}
     assert "the schedule has 2 nodes, but 5 processes run it" in refused(2, monkeypatch, **there)
+
+
+def test_a_store_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = str(free_port())
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MASTER_PORT", port)
+    with pytest.raises(NodeLost, match=f"^node of rank 0 was lost: no store at 127.0.0.1:{port} "):
+        World.join(2, timeout=1.0)
+    monkeypatch.setenv("RANK", "2")
+    with pytest.raises(InputError, match='RANK is "2", and not a number below 2'):
+        World.join(2, timeout=1.0)
 
 
 def test_the_schedule_is_the_one_that_the_environment_names(
