@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -44,10 +47,23 @@ def _write(path: Path, text: str) -> None:
         with path.open("w", encoding="utf-8") as file:
             file.write(text)
         return
+    with replacing(path) as replacement:
+        replacement.write(text.encode())
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A new file beside a place, moved there when all is written; if anything fails, it is gone.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; what was there before is then untouched.
+    """
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".skipsched.", suffix=".part")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(_mode(path))

@@ -1,0 +1,1 @@
+"""The reference trainer: a small language model on the Python standard library's sources."""
