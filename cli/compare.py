@@ -87,18 +87,18 @@ def command(
     if not quiet:
         print_diagnostics(loaded.warnings)
 
-    def take(name: str, schedule: Schedule) -> None:
-        if folder is not None:
-            schedule.write(folder / f"{name}.json")
-
+    found: dict[str, Schedule] = {}
     contest = Contest(loaded, budget, seed, deterministic)
     with stopping(contest):
         compiling = Compiling()
         if not compiling.is_ready():
             talk.say("part of the search is compiled first, which happens once after installation ...")
         compiling.wait(until=lambda: contest.stopped)
-        report = compared(contest, chosen, begin=lambda name: talk.say(f"{name} ..."), take=take)
+        report = compared(contest, chosen, begin=lambda name: talk.say(f"{name} ..."), take=found.__setitem__)
     try:
+        if folder is not None:
+            for name, schedule in found.items():
+                schedule.write(folder / f"{name}.json")
         if html is not None:
             write_atomically(Path(html), page(report))
     finally:
@@ -106,7 +106,6 @@ def command(
         _print(report, as_json)
     if contest.stopped:
         return exit_codes.INTERRUPTED
-    found = any(row.iteration_time is not None for row in [*report.rows, *report.ablation])
     return exit_codes.YES if found else exit_codes.NOTHING_FOUND
 
 

@@ -149,6 +149,15 @@ def test_a_full_disk_does_not_lose_the_tables() -> None:
     assert "No space left" in ran.err
 
 
+def test_a_schedule_that_cannot_be_written_does_not_either(tmp_path: Path) -> None:
+    (tmp_path / "gpipe.json").mkdir()
+    ran = compared("--methods", "gpipe", "--schedules", tmp_path)
+    assert ran.code == 2
+    assert "gpipe" in ran.out
+    assert "gpipe.json" in ran.err
+    assert "Traceback" not in ran.err
+
+
 def test_bad_topologies() -> None:
     ran = compared(stdin=WRONG)
     assert (ran.code, ran.out) == (2, "")
