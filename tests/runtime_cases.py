@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
@@ -274,6 +275,15 @@ def refused_case(
     )
 
 
+def early_case(world: World, document: Mapping[str, Any]) -> list[str]:
+    """Gather, one of the processes later than the timeout."""
+    made = model(len(document["stages"]))
+    with Pipeline(made, optimizer, schedule=Schedule(document), world=world, timeout=2.0) as pipeline:
+        if world.rank == 1:
+            time.sleep(2.5)
+        return pipeline.gather("early", pipeline.node)
+
+
 def endless_case(world: World, document: Mapping[str, Any]) -> None:
     """Run iterations until something happens."""
     made = model(len(document["stages"]))
@@ -296,6 +306,7 @@ def train_case(world: World, port: int, *arguments: str) -> Trained:
         "RANK": str(world.rank),
         "LOCAL_RANK": str(world.rank),
         "WORLD_SIZE": str(world.size),
+        "LOCAL_WORLD_SIZE": str(world.size),
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
     }

@@ -115,7 +115,7 @@ def _first(failures: Mapping[int, ProcessFailure], nodes: Sequence[str]) -> Fail
     said = _said(failures[rank])
     if said is not None:
         # It ended because of another one, and says of which.
-        named = (r for r, node in enumerate(nodes) if said.startswith(str(NodeLost(node, ""))))
+        named = (r for r, node in enumerate(nodes) if said.startswith(f"node {node} "))
         rank = next((r for r in named if r in failures), rank)
     code = failures[rank].exitcode
     how = f"ended with exit code {code}"

@@ -18,6 +18,7 @@ from runtime_cases import (
     Raised,
     Ran,
     crew,
+    early_case,
     endless_case,
     free_port,
     model,
@@ -30,9 +31,11 @@ from runtime_cases import (
 from torch import Tensor, nn
 
 from skipsched.runtime import Message, NodeLost, Pipeline, Programs, World
+from skipsched.runtime import world as worlds
 from skipsched.runtime.execute import Executor, RealPace
 from skipsched.runtime.pipeline import read_schedule
 from skipsched.runtime.transport import Arrival, Transport, Wire
+from skipsched.runtime.world import Members
 from skipsched.schedule import Schedule
 from skipsched.text.diagnostics import InputError
 
@@ -69,6 +72,16 @@ def test_a_store_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> N
         World.join(2, timeout=1.0)
 
 
+def test_who_does_not_come_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the process that holds the store as well: it does not wait for the others before it looks."""
+    variables = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(worlds, "LEARNT_WITHIN", 0.0)
+    with pytest.raises(NodeLost, match=r"^node b was lost: it did not come within 0.2 s \(missing: rank 1\)"):
+        Members(World.join(2, timeout=5.0), ["a", "b"], None, {}, "gloo", timeout=0.2)
+
+
 def test_the_schedule_is_the_one_that_the_environment_names(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -90,6 +103,11 @@ def test_processes_that_do_not_fit_together_are_refused() -> None:
     with crew(2) as made:
         for error in made.call(2, refused_case, tiny(), nodes=("a", "b"), weightings=("executed", "total")):
             assert "a and b differ in weighting: executed and total" in error.said
+
+
+def test_who_is_early_waits_longer_than_the_timeout() -> None:
+    with crew(2) as made:
+        assert made.call(2, early_case, tiny()) == [["a", "b"]] * 2
 
 
 def test_ranks_need_not_follow_the_nodes() -> None:
