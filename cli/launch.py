@@ -41,9 +41,13 @@ def command(schedule: str, program: tuple[str, ...], quiet: bool, verbose: bool)
     read = Schedule.read(schedule)
     # What is left of it is not for the processes, nor is a terminal.
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    from skipsched.runtime.launch import launch
+    from skipsched.runtime.launch import LaunchFailed, launch
 
-    failure = launch(read, program)
+    try:
+        failure = launch(read, program)
+    except LaunchFailed as error:
+        click.echo(f"error: {error}", err=True)
+        return exit_codes.NO
     if failure is None:
         talk.detail("all processes ended well")
         return exit_codes.YES

@@ -32,6 +32,8 @@ _LOOK_EVERY, _LOOK_SELDOM = 0.005, 0.04
 #: Runs of this process: each has texts of its own in the store, which they share.
 _runs = count()
 _INTRODUCTION = "introduction"
+#: What a shell calls the end by Ctrl-C.
+_INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,7 @@ class Members:
         self.node = nodes[world.rank] if own is None else own
         self.timeout = timeout
         self._world = world
+        self._gathered = count()
         self._told: deque[str] = deque()
         try:
             self._nodes = _agreed(_introduced(world, self.node, agreed, nodes, timeout), nodes)
@@ -229,7 +232,9 @@ class Members:
             raise
 
     def gather(self, key: str, text: str) -> list[str]:
-        """Tell all others a text under a key that was not used before; returns what all told, rank by rank.
+        """Tell all others a text; returns what all told, rank by rank.
+
+        All gather the same keys, one after the other.
 
         Raises
         ------
@@ -237,6 +242,7 @@ class Members:
             If a process is lost meanwhile. However long one that lives takes, it is waited for: nodes of a
             stage without microbatches come early.
         """
+        key = f"{next(self._gathered)} {key}"
         with self.watch.asking():
             told = _gather(self._world, key, text, self.watch.check)
             # All have told this, so all have read what was told before.
@@ -262,7 +268,7 @@ class Members:
         if not isinstance(error, NodeLost):
             self.watch.report(self.node, described(error))
         self._world.linger()
-        atexit.register(_end_at_once)
+        _ending.code = _exit_code(error)
 
 
 #: What gloo says, among other words, if something took too long.
@@ -284,11 +290,35 @@ def first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
 
 
-def _end_at_once() -> None:
-    """End a process whose threads still wait on connections: Python would abort amidst their waiting."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(1)
+@dataclass(slots=True)
+class _Ending:
+    """How this process ends: as its program does, or at once, with a code."""
+
+    code: int | None = None
+
+    def at_exit(self) -> None:
+        """End a process whose threads still wait on connections: Python would abort amidst their waiting."""
+        if self.code is not None:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(self.code)
+
+
+_ending = _Ending()
+# Python calls what is registered last first: what a program registers after its imports is called before.
+atexit.register(_ending.at_exit)
+
+
+def ends_well(error: BaseException) -> bool:
+    """Whether an exception is the end of a program that has succeeded."""
+    return isinstance(error, SystemExit) and error.code in (0, None)
+
+
+def _exit_code(error: BaseException) -> int:
+    """The exit code that Python gives a program that ends with an exception."""
+    if isinstance(error, KeyboardInterrupt):
+        return _INTERRUPTED
+    return error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1
 
 
 def _agreed(said: Sequence[Mapping[str, Any]], nodes: Sequence[str]) -> list[str]:

@@ -111,6 +111,9 @@ def test_one_run_after_the_other_in_the_same_processes(tmp_path: Path) -> None:
         for _ in range(2):
             ended: list[Trained] = made.call(2, train_case, port, *words)
             assert [process.code for process in ended] == [0, 0], ended
+        made.call(2, train_case, port, *words, "--checkpoint", str(tmp_path / "kept"))
+        first, _ = made.call(2, train_case, port, *words, "--checkpoint", str(tmp_path / "kept"))
+        assert first.said.endswith("nothing to do: --steps 1 are done\n")
 
 
 @pytest.mark.slow  # a timeout passes

@@ -23,7 +23,8 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Watch]]:
     """The watches of two nodes."""
-    monkeypatch.setattr(watch, "LEARNT_WITHIN", 1.2)
+    monkeypatch.setattr(watch, "LEARNT_WITHIN", 0.6)
+    monkeypatch.setattr(watch, "_SIGN_EVERY", 0.1)
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     made = [Watch(store, rank, ["a", "b"], timeout=10.0) for rank in range(2)]
     yield made
@@ -86,12 +87,15 @@ def test_who_holds_a_store_that_does_not_answer_is_lost(monkeypatch: pytest.Monk
         store.thawed.set()
 
     monkeypatch.setattr(watch, "_LEFT_WITHIN", 0.1)
+    monkeypatch.setattr(watch, "_SIGN_EVERY", 0.1)
     monkeypatch.setattr(os, "_exit", end)
-    one = Watch(store, 1, ["a", "b"], timeout=2.0)
+    one = Watch(store, 1, ["a", "b"], timeout=0.6)
     with pytest.raises(RuntimeError, match="thawed"), one.asking():
         store.add("what the program asks for", 0)
     assert ended == [1]
-    assert said(one) == ("node a was lost: the store that it or the launcher holds has not answered for 1 s")
+    assert said(one) == (
+        "node a was lost: the store that it or the launcher holds has not answered for 0.3 s"
+    )
     began = time.monotonic()
     one.report("b", "nobody is asked about it")
     one.suspect(["b"], "nor about this")
