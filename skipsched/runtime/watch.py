@@ -141,13 +141,14 @@ class Watch:
     @contextmanager
     def asking(self) -> Iterator[None]:
         """Surround what asks the store: if that ceases to answer meanwhile, the process ends."""
-        # Other threads may wait for ever: they end with the process.
-        self._asking = threading.get_ident() == self._program
+        if threading.get_ident() != self._program:
+            yield  # other threads may wait for ever: they end with the process
+            return
+        self._asking = True
         try:
             yield
         finally:
-            if threading.get_ident() == self._program:
-                self._asking = False
+            self._asking = False
 
     def report(self, node: str, how: str, fate: str = "was lost") -> None:
         """Say that a node was lost, and how; if another one was lost before, that is the one."""

@@ -90,7 +90,16 @@ def test_who_holds_a_store_that_does_not_answer_is_lost(monkeypatch: pytest.Monk
     monkeypatch.setattr(watch, "_SIGN_EVERY", 0.1)
     monkeypatch.setattr(os, "_exit", end)
     one = Watch(store, 1, ["a", "b"], timeout=0.6)
+
+    def beside() -> None:
+        """Another thread that asks has no part in it."""
+        with one.asking():
+            pass
+
     with pytest.raises(RuntimeError, match="thawed"), one.asking():
+        other = threading.Thread(target=beside)
+        other.start()
+        other.join()
         store.add("what the program asks for", 0)
     assert ended == [1]
     assert said(one) == (
