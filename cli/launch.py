@@ -20,8 +20,8 @@ Every process finds the schedule in the file that SKIPSCHED_SCHEDULE names, and 
 and MASTER_PORT as torchrun sets them; ranks follow the nodes of the topology. Over several machines run
 torchrun on each (docs/runtime.md). Needs the extra `torch`.
 
-Exit codes: 0 all processes ended well, 2 bad input, 130 interrupted; else that of the process that failed
-first, or 128 and the number of the signal that ended it.
+Exit codes: 0 all processes ended well, 1 torch's launcher failed, 2 bad input, 130 interrupted; else that of
+the process that failed first, or 128 and the number of the signal that ended it.
 """
 
 

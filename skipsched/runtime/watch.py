@@ -165,10 +165,12 @@ class Watch:
         took too long (`late`), and to be lost otherwise. Returns when that is known: by then whoever ended
         because of another one has said so.
         """
+        # When a transfer times out gloo closes the connection: who waited is to speak before who sees that.
+        patience = LEARNT_WITHIN if late else LEARNT_WITHIN + 2 * _SIGN_EVERY
         try:
             before = self._signs(nodes)
             with self.changed:
-                if self.changed.wait_for(lambda: self._lost is not None, LEARNT_WITHIN):
+                if self.changed.wait_for(lambda: self._lost is not None, patience):
                     return
             after = self._signs(nodes)
         except RuntimeError:
