@@ -140,7 +140,7 @@ class Pipeline:
     ) -> None:
         if not _TIMEOUTS[0] <= timeout <= _TIMEOUTS[1]:
             raise refused(
-                "the timeout is {:g} s, and not between {:g} and {:g} s".format(timeout, *_TIMEOUTS)
+                "the timeout is {:g} s, and not between {:.0f} and {:.0f} s".format(timeout, *_TIMEOUTS)
             )
         schedule = read_schedule(schedule)
         programs = Programs.of(schedule)
