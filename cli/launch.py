@@ -20,8 +20,8 @@ Every process finds the schedule in the file that SKIPSCHED_SCHEDULE names, and 
 and MASTER_PORT as torchrun sets them; ranks follow the nodes of the topology. Over several machines run
 torchrun on each (docs/runtime.md). Needs the extra `torch`.
 
-Exit codes: 0 all processes ended well, 2 bad input, 130 interrupted; else that of the process that failed
-first, or 128 and the number of the signal that ended it.
+Exit codes: 0 all processes ended well, 1 torch's launcher failed, 2 bad input, 130 interrupted; else that of
+the process that failed first, or 128 and the number of the signal that ended it.
 """
 
 
@@ -41,9 +41,13 @@ def command(schedule: str, program: tuple[str, ...], quiet: bool, verbose: bool)
     read = Schedule.read(schedule)
     # What is left of it is not for the processes, nor is a terminal.
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    from skipsched.runtime.launch import launch
+    from skipsched.runtime.launch import LaunchFailed, launch
 
-    failure = launch(read, program)
+    try:
+        failure = launch(read, program)
+    except LaunchFailed as error:
+        click.echo(f"error: {error}", err=True)
+        return exit_codes.NO
     if failure is None:
         talk.detail("all processes ended well")
         return exit_codes.YES

@@ -10,10 +10,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from io import StringIO
@@ -32,6 +33,7 @@ from torch.optim import AdamW, Optimizer
 
 from skipsched.processes import environment
 from skipsched.runtime import Model, Pipeline, Summary, World
+from skipsched.runtime import pipeline as pipelines
 from skipsched.runtime.average import Weighting
 from skipsched.runtime.train.command import run
 from skipsched.schedule import Schedule
@@ -274,6 +276,26 @@ def refused_case(
     )
 
 
+def early_case(world: World, document: Mapping[str, Any]) -> list[str]:
+    """Gather, one of the processes later than the timeout."""
+    made = model(len(document["stages"]))
+    with (
+        mock.patch.object(pipelines, "_TIMEOUTS", (0.0, STUCK)),
+        Pipeline(made, optimizer, schedule=Schedule(document), world=world, timeout=2.0) as pipeline,
+    ):
+        if world.rank == 1:
+            time.sleep(2.2)
+        return pipeline.gather("early", pipeline.node)
+
+
+def untrained_case(world: World, document: Mapping[str, Any]) -> None:
+    """Run iterations of a model in which only embedding and head are trained."""
+    made = replace(model(len(document["stages"])), stage=lambda _: nn.Identity())
+    with Pipeline(made, optimizer, schedule=Schedule(document), world=world, timeout=STUCK / 2) as pipeline:
+        for iteration in range(ITERATIONS):
+            pipeline.iteration(partial(tokens, iteration))
+
+
 def endless_case(world: World, document: Mapping[str, Any]) -> None:
     """Run iterations until something happens."""
     made = model(len(document["stages"]))
@@ -296,6 +318,7 @@ def train_case(world: World, port: int, *arguments: str) -> Trained:
         "RANK": str(world.rank),
         "LOCAL_RANK": str(world.rank),
         "WORLD_SIZE": str(world.size),
+        "LOCAL_WORLD_SIZE": str(world.size),
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
     }

@@ -13,17 +13,23 @@ from pathlib import Path
 
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+from torch.distributed.elastic.rendezvous import RendezvousError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from skipsched.runtime.pipeline import SCHEDULE_VARIABLE
 from skipsched.runtime.program import Programs
 from skipsched.runtime.watch import NodeLost
+from skipsched.runtime.world import first_line
 from skipsched.schedule import Schedule
 
 #: Seconds that processes have to end when they are told to.
 _GRACE = 10
 #: What a shell adds to a signal's number to make an exit code of it.
 _BY_SIGNAL = 128
+
+
+class LaunchFailed(RuntimeError):
+    """Torch's launcher itself failed; the message says how."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,8 @@ def launch(schedule: Schedule, program: Sequence[str]) -> Failure | None:
     ------
     InputError
         If the schedule is not valid; nothing is started then.
+    LaunchFailed
+        If torch's launcher cannot start them.
     KeyboardInterrupt
         If this process is told to end; the others are told so, too.
     """
@@ -86,6 +94,7 @@ def launch(schedule: Schedule, program: Sequence[str]) -> Failure | None:
             run_id=uuid.uuid4().hex,
             rdzv_backend="c10d",
             rdzv_endpoint="localhost:0",  # a free port
+            local_addr="127.0.0.1",  # nothing that a resolver of names has to know
             max_restarts=0,
             logs_specs=DefaultLogsSpecs(log_dir=str(Path(folder) / "logs")),
             shutdown_timeout=_GRACE,
@@ -98,6 +107,8 @@ def launch(schedule: Schedule, program: Sequence[str]) -> Failure | None:
             return _first(error.failures, nodes)
         except SignalException:
             raise KeyboardInterrupt from None
+        except (RuntimeError, OSError, RendezvousError) as error:
+            raise LaunchFailed(f"torch's launcher failed: {first_line(error)}") from None
     return None
 
 
@@ -115,7 +126,7 @@ def _first(failures: Mapping[int, ProcessFailure], nodes: Sequence[str]) -> Fail
     said = _said(failures[rank])
     if said is not None:
         # It ended because of another one, and says of which.
-        named = (r for r, node in enumerate(nodes) if said.startswith(str(NodeLost(node, ""))))
+        named = (r for r, node in enumerate(nodes) if said.startswith(f"node {node} "))
         rank = next((r for r in named if r in failures), rank)
     code = failures[rank].exitcode
     how = f"ended with exit code {code}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from skipsched.runtime.execute import Data, Executor, Pace, RealPace
 from skipsched.runtime.model import Model
 from skipsched.runtime.program import Programs
 from skipsched.runtime.transport import Transport, Wire
-from skipsched.runtime.world import Members, World, refused
+from skipsched.runtime.world import Members, World, ends_well, refused
 from skipsched.schedule import Schedule
 from skipsched.topology.model import document_hash
 
@@ -33,6 +34,10 @@ from skipsched.topology.model import document_hash
 SCHEDULE_VARIABLE = "SKIPSCHED_SCHEDULE"
 #: Iterations that a summary leaves out: connections, caches and memory are new to them.
 _WARM_UP = 2
+#: The latest iterations, which a summary is of.
+_MEASURED = 1000
+#: Seconds that a timeout lies between. With a shorter one a machine that is busy would pass for lost.
+_TIMEOUTS = (10.0, 1e6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ class Summary:
     Parameters
     ----------
     iterations
-        How many were measured; the first are left out to warm up.
+        How many were measured: the latest ones, without the first, which warm up.
     measured
         Median of their iteration times in seconds, each the longest of all nodes.
     promised
@@ -105,8 +110,8 @@ class Pipeline:
         If given, network and durations of the topology are emulated, times this. All processes have to be on
         one machine.
     timeout
-        Seconds after which a process that does not answer, or a message that does not come, ends the run. It
-        has to exceed the duration of an iteration.
+        Seconds after which a process that does not answer, or a message that does not come, ends the run; 10
+        at least. It has to exceed the duration of an iteration.
     world
         The processes; those that the environment names if None.
 
@@ -133,6 +138,10 @@ class Pipeline:
         timeout: float = 300.0,
         world: World | None = None,
     ) -> None:
+        if not _TIMEOUTS[0] <= timeout <= _TIMEOUTS[1]:
+            raise refused(
+                "the timeout is {:g} s, and not between {:.0f} and {:.0f} s".format(timeout, *_TIMEOUTS)
+            )
         schedule = read_schedule(schedule)
         programs = Programs.of(schedule)
         if len(programs.stages) != model.stages:
@@ -157,7 +166,8 @@ class Pipeline:
         self._executes = programs.executed[self.stage] > 0
         self._divisor = divisor(weighting, programs.executed[self.stage], len(programs.data_nodes))
         self._promised = schedule.document["iteration_time"] * (time_scale or 1.0) / MICROSECONDS
-        self._times: list[float] = []
+        self._iterations = 0
+        self._times: deque[float] = deque(maxlen=_MEASURED)
         self._pace: Pace = RealPace()
         if time_scale is not None:
             instance = Instance.of(schedule.topology())
@@ -184,8 +194,8 @@ class Pipeline:
         self.modules = _made(model, self.stage).to(self._device)
         self._make_equal()
         self._parameters = [p for p in self.modules.parameters() if p.requires_grad]
-        #: The optimizer of the node's parameters.
-        self.optimizer = optimizer(self._parameters)
+        #: The optimizer of the node's parameters; None if none of them is trained.
+        self.optimizer = optimizer(self._parameters) if self._parameters else None
         self._transport = Transport(self._members, self._programs, wire)
         instructions = self._programs.instructions[self.node]
         self._executor = Executor(instructions, self.modules, self._transport, self._pace, wire, recompute)
@@ -216,7 +226,7 @@ class Pipeline:
         NodeLost
             If a process is lost; the message names its node.
         """
-        started = self._pace.start(lambda text: self.gather(f"start {len(self._times)}", text))
+        started = self._pace.start(lambda text: self.gather(f"start {self._iterations}", text))
         own = self._executor.run(data)
         losses = self._shared(own)
         if self._executes:
@@ -225,28 +235,33 @@ class Pipeline:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
         self._times.append(time.monotonic() - started)
-        if self._executes:
-            self.optimizer.step()
-        self.optimizer.zero_grad()
+        self._iterations += 1
+        if self.optimizer is not None:
+            if self._executes:
+                self.optimizer.step()
+            self.optimizer.zero_grad()
         loss = sum(losses.values()) / len(losses) if losses else None
         return IterationResult(loss, losses, self._times[-1])
 
     def gather(self, key: str, text: str) -> list[str]:
-        """Tell all nodes a text, under a key used but once; returns what all told, in the same order on each.
+        """Tell all nodes a text; returns what all told, in the same order on each.
+
+        All nodes gather the same keys, one after the other. Nobody is too late.
 
         Raises
         ------
         NodeLost
-            If a process is lost, or tells nothing in time.
+            If a process is lost.
         """
         return self._members.gather(f"told/{key}", text)
 
     def summary(self) -> Summary:
         """What was measured so far, beside what the schedule promises. All nodes call it together."""
-        told = self.gather(f"summary {len(self._times)}", json.dumps([self._times, self._pace.overruns]))
+        told = self.gather("summary", json.dumps([list(self._times), self._pace.overruns]))
         times, overruns = zip(*map(json.loads, told), strict=True)
         slowest = [max(of_nodes) for of_nodes in zip(*times, strict=True)]
-        measured = slowest[_WARM_UP:] or slowest
+        forgotten = self._iterations - len(self._times)
+        measured = slowest[max(0, _WARM_UP - forgotten) :] or slowest
         return Summary(len(measured), median(measured), self._promised, sum(overruns))
 
     def close(self) -> None:
@@ -269,10 +284,14 @@ class Pipeline:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if error is None:
-            self.close()
-        else:
+        if error is not None and not ends_well(error):
             self._members.leave_after(error)
+            return
+        try:
+            self.close()
+        except BaseException as failed:
+            self._members.leave_after(failed)
+            raise
 
     def _stage_group(self) -> dist.ProcessGroup | None:
         """The group of the nodes of this one's stage; None if it is alone."""

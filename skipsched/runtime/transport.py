@@ -10,7 +10,7 @@ waits for it (`is_completed` stays false), and a tensor has to be kept until the
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -19,7 +19,7 @@ import torch
 import torch.distributed as dist
 
 from skipsched.runtime.program import Message, Programs
-from skipsched.runtime.world import Members, first_line
+from skipsched.runtime.world import Members, described, first_line, timed_out
 
 #: Messages of a link that may have arrived before an action takes them.
 _AHEAD = 2
@@ -122,11 +122,20 @@ class Transport:
             link.close()
 
 
+class _PeerFailed(Exception):
+    """An operation with the other end of a link failed."""
+
+    def __init__(self, error: RuntimeError) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 class _Link:
     """One end of a directed link: a thread that does one operation after the other."""
 
     def __init__(self, members: Members, peer: str, group: dist.ProcessGroup, wire: Wire) -> None:
         self._watch = members.watch
+        self._own = members.node
         self._peer = peer
         self._rank = members.rank_of(peer)
         self._group = group
@@ -141,8 +150,14 @@ class _Link:
         try:
             with self._on_stream():
                 self._work()
-        except RuntimeError as error:
-            self._watch.suspect([self._peer], f"its connection broke ({first_line(error)})")
+        except _PeerFailed as failed:
+            how = first_line(failed.error)
+            if timed_out(failed.error):
+                self._watch.suspect([self._peer], f"a transfer took too long ({how})", late=True)
+            else:
+                self._watch.suspect([self._peer], f"its connection broke ({how})")
+        except Exception as error:  # whatever it is, it is this node that fails, and says so
+            self._watch.report(self._own, described(error))
 
     def _work(self) -> None:
         raise NotImplementedError
@@ -151,10 +166,14 @@ class _Link:
         """Off the stream that computes, which would otherwise wait for every transfer."""
         return nullcontext() if self._stream is None else torch.cuda.stream(self._stream)
 
-    def _finish(self, work: dist.Work | None) -> None:
-        """Wait for an operation to its end; NCCL's `wait` alone does so only on the stream."""
-        assert work is not None, "both ends belong to the group"
-        work.wait()
+    def _transfer(self, operation: Callable[..., dist.Work | None], tensor: torch.Tensor) -> None:
+        """Send or receive, to the end; NCCL's `wait` alone waits only on the stream."""
+        try:
+            work = operation(tensor, self._rank, group=self._group)
+            assert work is not None, "both ends belong to the group"
+            work.wait()
+        except RuntimeError as error:
+            raise _PeerFailed(error) from None
         if self._stream is not None:
             self._stream.synchronize()
 
@@ -164,7 +183,7 @@ class _Link:
         self._thread.join(self._timeout)
         self._watch.check()
         if self._thread.is_alive():
-            self._watch.suspect([self._peer], f"took nothing for {self._timeout:g} s")
+            self._watch.suspect([self._peer], f"it took nothing for {self._timeout:g} s", late=True)
             self._watch.check()
 
 
@@ -200,8 +219,8 @@ class _Outlet(_Link):
         ready = tensor.to(self._wire.through, self._wire.sent_as).contiguous()
         if self._wire.stamped:
             stamp = torch.tensor([at], dtype=torch.float64)
-            self._finish(dist.isend(stamp, self._rank, group=self._group))
-        self._finish(dist.isend(ready, self._rank, group=self._group))
+            self._transfer(dist.isend, stamp)
+        self._transfer(dist.isend, ready)
 
 
 class _Inlet(_Link):
@@ -242,7 +261,7 @@ class _Inlet(_Link):
             there = self._watch.wait_for(lambda: message in self._arrived, self._timeout)
         if not there:
             # Not while holding the lock: others have to be able to say whom they lost.
-            self._watch.suspect([self._peer], f"it sent nothing for {self._timeout:g} s")
+            self._watch.suspect([self._peer], f"it sent nothing for {self._timeout:g} s", late=True)
             self._watch.check()
         with self._watch.changed:
             self._taken += 1
@@ -275,7 +294,7 @@ class _Inlet(_Link):
     def _receive(self) -> Arrival:
         stamp = torch.zeros(1, dtype=torch.float64)
         if self._wire.stamped:
-            self._finish(dist.irecv(stamp, self._rank, group=self._group))
+            self._transfer(dist.irecv, stamp)
         buffer = torch.empty(self._wire.shape, dtype=self._wire.sent_as, device=self._wire.through)
-        self._finish(dist.irecv(buffer, self._rank, group=self._group))
+        self._transfer(dist.irecv, buffer)
         return Arrival(buffer, stamp.item())

@@ -96,6 +96,14 @@ def test_a_corrupted_schedule_starts_nothing(tmp_path: Path) -> None:
     assert "error[schedule]" in started_none(TINY, tmp_path)
 
 
+def test_a_launcher_that_fails_is_told(schedule: Path) -> None:
+    from torch.distributed.elastic.rendezvous import RendezvousError
+
+    with mock.patch("skipsched.runtime.launch.elastic_launch", side_effect=RendezvousError("why\nmore")):
+        ran = call("launch", schedule, "--", sys.executable)
+    assert (ran.code, ran.out, ran.err) == (1, "", "error: torch's launcher failed: why\n")
+
+
 def test_usage() -> None:
     assert call("launch").code == 2
     assert call("launch", "-").code == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -38,14 +39,22 @@ def ran(made: Crew, document: dict[str, Any], **options: Any) -> list[Ran]:
 
 
 def difference(runs: list[Ran], states: list[State]) -> float:
-    """The largest difference of a parameter, as a part of the largest number in it."""
+    """The largest difference of a parameter, as a part of the largest number in it; all are finite."""
     worst = 0.0
     for found in runs:
         assert found.state.keys() == states[found.stage].keys()
         for name, expected in states[found.stage].items():
-            apart = (found.state[name] - expected).abs().max() / expected.abs().max()
-            worst = max(worst, apart.item())
+            apart = ((found.state[name] - expected).abs().max() / expected.abs().max()).item()
+            # No comparison with a NaN is true: `max` would pass it over.
+            assert math.isfinite(apart), name
+            worst = max(worst, apart)
     return worst
+
+
+def test_what_is_no_number_is_different() -> None:
+    state = {"weight": torch.tensor([math.nan])}
+    with pytest.raises(AssertionError, match="weight"):
+        difference([Ran("a", 0, state, [])], [{"weight": torch.ones(1)}])
 
 
 def check(made: Crew, document: dict[str, Any], **options: Any) -> None:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 import os
 import signal
+import sys
 import time
 import weakref
+from collections import deque
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from check_cases import tiny, wide
+from cli_cases import finished
 from runtime_cases import (
     Crew,
     Raised,
     Ran,
     crew,
+    early_case,
     endless_case,
     free_port,
     model,
@@ -26,13 +32,16 @@ from runtime_cases import (
     refused_case,
     run_case,
     tokens,
+    untrained_case,
 )
 from torch import Tensor, nn
 
-from skipsched.runtime import Message, NodeLost, Pipeline, Programs, World
+from skipsched.runtime import Message, NodeLost, Pipeline, Programs, Summary, World
+from skipsched.runtime import world as worlds
 from skipsched.runtime.execute import Executor, RealPace
 from skipsched.runtime.pipeline import read_schedule
 from skipsched.runtime.transport import Arrival, Transport, Wire
+from skipsched.runtime.world import Members
 from skipsched.schedule import Schedule
 from skipsched.text.diagnostics import InputError
 
@@ -52,6 +61,9 @@ def refused(stages: int, monkeypatch: pytest.MonkeyPatch, **variables: str) -> s
 def test_what_does_not_fit_is_refused_before_anybody_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "the schedule has 2 stages, the model has 3" in refused(3, monkeypatch)
     assert "RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT not set" in refused(2, monkeypatch)
+    for timeout in (9.0, math.nan, math.inf):
+        with pytest.raises(InputError, match="s, and not between 10 and"):
+            Pipeline(model(2), optimizer, schedule=Schedule(tiny()), timeout=timeout)
     # Nobody listens there: a process that went on would fail otherwise, and later.
     there = {"RANK": "1", "WORLD_SIZE": "5", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "9"}
     assert "the schedule has 2 nodes, but 5 processes run it" in refused(2, monkeypatch, **there)
@@ -67,6 +79,16 @@ def test_a_store_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("RANK", "2")
     with pytest.raises(InputError, match='RANK is "2", and not a number below 2'):
         World.join(2, timeout=1.0)
+
+
+def test_who_does_not_come_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the process that holds the store as well: it does not wait for the others before it looks."""
+    variables = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(worlds, "LEARNT_WITHIN", 0.0)
+    with pytest.raises(NodeLost, match=r"^node b was lost: it did not come within 0.2 s \(missing: rank 1\)"):
+        Members(World.join(2, timeout=5.0), ["a", "b"], None, {}, "gloo", timeout=0.2)
 
 
 def test_the_schedule_is_the_one_that_the_environment_names(
@@ -92,6 +114,11 @@ def test_processes_that_do_not_fit_together_are_refused() -> None:
             assert "a and b differ in weighting: executed and total" in error.said
 
 
+def test_who_is_early_waits_longer_than_the_timeout() -> None:
+    with crew(2) as made:
+        assert made.call(2, early_case, tiny()) == [["a", "b"]] * 2
+
+
 def test_ranks_need_not_follow_the_nodes() -> None:
     document = wide()
     nodes = tuple(reversed(list(document["actions"])))
@@ -103,6 +130,76 @@ def test_ranks_need_not_follow_the_nodes() -> None:
         assert ran.node == nodes[rank]
         for name, expected in states[ran.stage].items():
             torch.testing.assert_close(ran.state[name], expected, rtol=1e-10, atol=1e-12)
+
+
+class Parting:
+    """What a pipeline tells the others when it ends."""
+
+    def __init__(self, fails: bool) -> None:
+        self.pipeline = object.__new__(Pipeline)
+        self.pipeline._transport = self.pipeline._members = self  # type: ignore[assignment]
+        self.fails, self.said = fails, [""][:0]
+
+    def close(self) -> None:
+        """The end of links or members."""
+        self.said.append("closed")
+        if self.fails:
+            raise ValueError("not closed")
+
+    def leave_after(self, error: BaseException) -> None:
+        """The end of members after an exception."""
+        self.said.append(repr(error))
+
+
+def test_the_others_are_told_of_every_end_but_a_good_one() -> None:
+    parting = Parting(fails=False)
+    with pytest.raises(SystemExit), parting.pipeline:
+        sys.exit(0)
+    assert parting.said == ["closed", "closed"]
+    parting = Parting(fails=False)
+    with pytest.raises(SystemExit), parting.pipeline:
+        sys.exit(75)
+    assert parting.said == ["SystemExit(75)"]
+    parting = Parting(fails=True)
+    with pytest.raises(ValueError, match="not closed"), parting.pipeline:
+        pass
+    assert parting.said == ["closed", "ValueError('not closed')"]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(SystemExit(75), 75), (SystemExit("why"), 1), (KeyboardInterrupt(), 130), (OSError(), 1)],
+)
+def test_exit_codes_are_those_of_the_program(error: BaseException, code: int) -> None:
+    assert worlds._exit_code(error) == code
+
+
+@pytest.mark.slow  # imports torch
+def test_handlers_of_the_program_are_called_at_its_end() -> None:
+    program = """
+import atexit
+from skipsched.runtime import world
+atexit.register(print, "called")
+world._ending.code = 75
+"""
+    ran = finished([sys.executable, "-c", program])
+    assert (ran.code, ran.out) == (75, "called\n")
+
+
+def test_a_stage_without_parameters_runs() -> None:
+    with crew(2) as made:
+        for ran in made.call(2, untrained_case, tiny()):
+            assert not isinstance(ran, Raised), ran.traceback
+
+
+def test_a_summary_is_of_the_latest_iterations() -> None:
+    pipeline = object.__new__(Pipeline)
+    pipeline._times, pipeline._iterations, pipeline._promised = deque([9.0, 9.0, 1.0]), 3, 1.0
+    pipeline._pace = RealPace()
+    pipeline._members = SimpleNamespace(gather=lambda _, text: [text])  # type: ignore[assignment]
+    assert pipeline.summary() == Summary(1, 1.0, 1.0, 0)
+    pipeline._iterations = 5
+    assert pipeline.summary().iterations == 3
 
 
 def lost(made: Crew, number: signal.Signals) -> list[Raised]:

@@ -103,6 +103,38 @@ def others_say_who_was_lost(made: Crew, arguments: list[str], folder: Path) -> N
         assert ended.said.startswith(f"error: node {nodes()[killed]} was lost: ")
 
 
+def test_one_run_after_the_other_in_the_same_processes(tmp_path: Path) -> None:
+    schedule, port = tmp_path / "schedule.json", free_port()
+    schedule.write_text(json.dumps(tiny()), encoding="utf-8")
+    words = ("--schedule", str(schedule), "--steps", "1", *TINY_MODEL)
+    with crew(2) as made:
+        for _ in range(2):
+            ended: list[Trained] = made.call(2, train_case, port, *words)
+            assert [process.code for process in ended] == [0, 0], ended
+        made.call(2, train_case, port, *words, "--checkpoint", str(tmp_path / "kept"))
+        first, _ = made.call(2, train_case, port, *words, "--checkpoint", str(tmp_path / "kept"))
+        assert first.said.endswith("nothing to do: --steps 1 are done\n")
+
+
+@pytest.mark.slow  # a timeout passes
+def test_the_others_end_when_the_holder_of_the_store_freezes(tmp_path: Path) -> None:
+    schedule = tmp_path / "schedule.json"
+    schedule.write_text(json.dumps(tiny()), encoding="utf-8")
+    words = ["--schedule", str(schedule), "--steps", "1000000", "--log", str(tmp_path / "log")]
+    with crew(2) as made:
+        holder = made.processes[0]
+        assert holder.pid is not None
+        made.begin(2, train_case, free_port(), *words, "--timeout", "12", *TINY_MODEL)
+        until = time.monotonic() + STUCK
+        while not log(tmp_path):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        os.kill(holder.pid, signal.SIGSTOP)
+        ended: Trained = made.end(1)
+    assert ended.code == 1
+    assert ended.said.startswith("error: node a was lost: the store that it or the launcher holds has not ")
+
+
 def test_checkpoints_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     schedule, kept = tmp_path / "schedule.json", tmp_path / "kept"
     schedule.write_text(json.dumps(tiny()), encoding="utf-8")
@@ -142,6 +174,9 @@ def test_what_the_trainer_refuses(words: list[str], told: str, tmp_path: Path) -
     schedule.write_text(json.dumps(tiny()), encoding="utf-8")
     with crew(2) as made:
         made.begin(2, train_case, free_port(), "--schedule", str(schedule), *words)
-        refused: Trained = made.end(0)
-    assert refused.code == 2
-    assert told in refused.said
+        # The log is one node's: the other one loses that.
+        ranks = (0,) if "--log" in words else (0, 1)
+        ended: list[Trained] = [made.end(rank) for rank in ranks]
+    for refused in ended:
+        assert refused.code == 2
+        assert told in refused.said

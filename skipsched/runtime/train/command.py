@@ -13,6 +13,8 @@ from skipsched.text.diagnostics import InputError
 
 #: Exit codes, those of every command.
 _DONE, _FAILED, _BAD_INPUT, _INTERRUPTED = 0, 1, 2, 130
+#: What torch's launcher sets for the processes that it starts.
+_BY_TORCH = "TORCHELASTIC_RUN_ID"
 
 _EPILOG = """\b
 Examples:
@@ -89,8 +91,12 @@ def command(**options: Any) -> int:
 
 
 def _speaks() -> bool:
-    """Whether this process tells what is wrong: before it meets the others, one of a machine does for all."""
-    if os.environ.get("LOCAL_RANK", "0") == "0":
+    """Whether this process tells what is wrong.
+
+    Torch's launcher gives all processes of a machine the same words: before they meet the others, one of them
+    speaks for all. Whatever else starts processes may give each words of its own.
+    """
+    if os.environ.get("LOCAL_RANK", "0") == "0" or _BY_TORCH not in os.environ:
         return True
     from torch import distributed
 

@@ -47,6 +47,18 @@ class Settings:
     timeout: float
 
 
+#: What has to be the same for all processes; what a pipeline is given it compares itself.
+_SHARED = (
+    "steps",
+    "seed",
+    "hidden_size",
+    "heads",
+    "sequence_length",
+    "learning_rate",
+    "checkpoint_every",
+)
+
+
 def train(settings: Settings) -> None:
     """Train as one of a run's processes.
 
@@ -73,11 +85,13 @@ def train(settings: Settings) -> None:
         timeout=settings.timeout,
     )
     with pipeline:
+        _compare(pipeline, settings)
         text = Text(pipeline.data_nodes, shape.samples, shape.sequence_length, settings.seed)
         checkpoints = None
         if settings.checkpoint is not None:
             checkpoints = Checkpoints(Path(settings.checkpoint), pipeline, shape, settings.seed)
         done = 0 if checkpoints is None else checkpoints.load()
+        _set_rate(pipeline.optimizer, settings.learning_rate)
         # One node speaks for all of them.
         speaks = pipeline.writes and pipeline.stage == 0
         if speaks and done > 0:
@@ -93,6 +107,28 @@ def train(settings: Settings) -> None:
             summary = pipeline.summary()
             if speaks:
                 _close(settings, summary)
+        elif speaks:
+            _say(f"nothing to do: --steps {settings.steps} are done")
+
+
+def _compare(pipeline: Pipeline, settings: Settings) -> None:
+    """Refuse processes whose settings differ where they may not: they would not train one model."""
+    own: dict[str, object] = {name: getattr(settings, name) for name in _SHARED}
+    own["checkpoint"] = "given" if settings.checkpoint is not None else "not given"
+    told = [json.loads(text) for text in pipeline.gather("settings", json.dumps([pipeline.node, own]))]
+    first, of_first = told[0]
+    for name, value in of_first.items():
+        other, differs = next((row for row in told if row[1][name] != value), (None, None))
+        if differs is not None:
+            option = "--" + name.replace("_", "-")
+            raise refused(f"{first} and {other} differ in {option}: {value} and {differs[name]}")
+
+
+def _set_rate(optimizer: Optimizer | None, learning_rate: float) -> None:
+    """Take the learning rate that is given, and not that of the checkpoint."""
+    if optimizer is not None:
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate
 
 
 def _shape(settings: Settings, schedule: Schedule) -> Shape:

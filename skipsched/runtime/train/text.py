@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from skipsched.runtime.train.model import seed_of
+from skipsched.runtime.world import refused
 
 
 class Text:
@@ -26,6 +27,11 @@ class Text:
         Of a microbatch.
     seed
         Of all choices.
+
+    Raises
+    ------
+    InputError
+        If a part is too short for a sample.
     """
 
     def __init__(self, data_nodes: Sequence[str], samples: int, sequence_length: int, seed: int) -> None:
@@ -33,13 +39,18 @@ class Text:
         self._data_nodes = data_nodes
         self._parts = list(dict.fromkeys(data_nodes))
         self._samples, self._length, self._seed = samples, sequence_length, seed
+        self._part = len(self._bytes) // len(self._parts)
+        if self._part <= sequence_length:
+            raise refused(
+                f"--sequence-length {sequence_length} is too long: "
+                f"a data node's part of the text has {self._part} bytes"
+            )
 
     def microbatch(self, step: int, microbatch: int) -> tuple[Tensor, Tensor]:
         """Inputs and targets, each samples x tokens: every token's target is the byte after it."""
-        part = len(self._bytes) // len(self._parts)
-        begin = part * self._parts.index(self._data_nodes[microbatch])
+        begin = self._part * self._parts.index(self._data_nodes[microbatch])
         chance = torch.Generator().manual_seed(seed_of(self._seed, step, microbatch))
-        starts = torch.randint(begin, begin + part - self._length, (self._samples, 1), generator=chance)
+        starts = torch.randint(begin, begin + self._part - self._length, (self._samples, 1), generator=chance)
         drawn = self._bytes[starts + torch.arange(self._length + 1)].long()
         return drawn[:, :-1], drawn[:, 1:]
 
