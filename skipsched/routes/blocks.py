@@ -116,13 +116,11 @@ def _by_neighbourhood(
     begin = 0
     for nodes, stages in zip(neighbourhoods, _shared(instance, neighbourhoods, rng), strict=True):
         end = begin + len(nodes)
-        # Those of given size first, then the others by their likely sizes.
-        stages.sort(key=lambda stage: not _is_fixed(instance, stage))
         likely = sum(estimate.sizes[stage] for stage in stages if not _is_fixed(instance, stage))
         for stage in stages:
             size = estimate.sizes[stage]
             if not _is_fixed(instance, stage):
-                # What is left, less the shares of those that follow.
+                # By its likely size a part of what those of given size have left: they come first.
                 size, likely = max(0, end - begin) * size / likely, likely - size
             blocks.append(_Block(stage, begin, begin + round(size)))
             begin += round(size)
@@ -147,20 +145,24 @@ def _neighbourhoods(estimate: Estimate, tour: Sequence[int], most: int) -> list[
 def _shared(
     instance: Instance, neighbourhoods: Sequence[Sequence[int]], rng: random.Random
 ) -> list[list[int]]:
-    """Stages of each neighbourhood: by chance, the more the more nodes are left for each."""
+    """Stages of each neighbourhood, those of given size first.
+
+    By chance, the more the more nodes it has left, of which each other stage already there takes its part.
+    """
     left = [len(nodes) for nodes in neighbourhoods]
+    free = [1] * len(left)
     shared: list[list[int]] = [[] for _ in neighbourhoods]
     stages = list(range(instance.stages))
     rng.shuffle(stages)
     for stage in sorted(stages, key=lambda stage: not _is_fixed(instance, stage)):
-        size = instance.min_sizes[stage] if _is_fixed(instance, stage) else 0
-
-        def weight(place: int, size: int = size) -> tuple[bool, float]:
-            free = 1 + sum(not _is_fixed(instance, other) for other in shared[place])
-            by_chance = rng.uniform(_UNLIKE, 1) / rng.uniform(_UNLIKE, 1)
-            return left[place] >= size, left[place] / free * by_chance
-
-        chosen = max(range(len(left)), key=weight)
+        fixed = _is_fixed(instance, stage)
+        size = instance.min_sizes[stage] if fixed else 0
+        chances = [rng.uniform(_UNLIKE, 1) / rng.uniform(_UNLIKE, 1) for _ in left]
+        weights = [
+            (n >= size, n / parts * chance) for n, parts, chance in zip(left, free, chances, strict=True)
+        ]
+        chosen = weights.index(max(weights))
         shared[chosen].append(stage)
         left[chosen] -= size
+        free[chosen] += not fixed
     return shared

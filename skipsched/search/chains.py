@@ -80,12 +80,10 @@ class Chains:
         self._apart = Audition(instance, clock, apart, chance_of(seed, count))
         # Between allocations whose all-reduces differ lie high barriers.
         hotter = _HOTTER if instance.allreduce.present else 1
-        other = self._heard() if count > 1 else None
+        elsewhere = (self._heard() if count > 1 else None) or begin
+        in_turn = [(1, begin), (hotter, elsewhere)]
         self._chains = [
-            Chain(instance, chance_of(seed, stream), hotter, other or begin)
-            if stream % 2
-            else Chain(instance, chance_of(seed, stream), 1, begin)
-            for stream in range(count)
+            Chain(instance, chance_of(seed, stream), *in_turn[stream % 2]) for stream in range(count)
         ]
         self._seconds = 0.0
         #: Most wall seconds that taking the plans out took so far.
@@ -104,8 +102,10 @@ class Chains:
         cycle = self._cooling.cycle(self._share())
         if cycle != self._cycle:
             self._cycle = cycle
+            fresh = self._cooling.is_fresh(cycle)
             for stream, chain in enumerate(self._chains):
-                chain.restart((self._other(stream) if self._cooling.is_fresh(cycle) else None) or best)
+                other = self._other(stream) if fresh else None
+                chain.restart(other or best)
         began = self._clock.elapsed()
         self._run(
             self._cooling.temperature(self._share(), best.objective.iteration_time),

@@ -40,7 +40,6 @@ class Checkpoints:
         Whose modules and optimizer are kept.
     shape, seed
         What a run that goes on has to have in common with the one that wrote.
-
     """
 
     def __init__(self, folder: Path, pipeline: Pipeline, shape: Shape, seed: int) -> None:
