@@ -134,8 +134,7 @@ other orders as well, and as `solve` finds it.
 IN_FULL = {
     "Every method on the published set-up": """\
 `solve-full` is the full pipeline to hold `solve` against: the best that the same search finds. The rows
-`-ours` say little: allocations of `solve` are not made for full pipelines, and pipelines through them are
-matched stage by stage, without regard to the way back to the data node.
+`-ours` say what its own allocation is worth to straight pipelines, for which it is not made.
 """,
     "What each freedom is worth": """\
 Each step adds one freedom to the step before, on the DT-FM style arrangement until allocations are free.

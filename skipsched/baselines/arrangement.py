@@ -8,6 +8,8 @@ for stages of different sizes. Written anew from their description, with these d
   way, with the forward time of one of both added. Without differences in direction and in speed the two
   scores tell the same arrangements apart.
 * Their code closes the salesman's tour, the last stage's way back to the first; it is open here, as in DT-FM.
+* The matching that closes pipelines counts the way home with its pairs; DT-FM has none, as its last stage
+  computes the loss.
 * A missing link is dearer than all others together; theirs are complete.
 * An allocation keeps sizes, pins, memory and rings, and the order of the salesman must keep them too; theirs
   may exchange any groups but the first, as all others are alike.
@@ -155,8 +157,9 @@ def straight_pipelines(instance: Instance, allocation: Sequence[int]) -> tuple[t
     """Straight pipelines through an allocation, no node in two of them.
 
     From the smallest stage on, outwards in both directions, the nodes that are in a pipeline are joined with
-    nodes of the neighbouring stage by a bottleneck matching. Where links are missing this may end in nothing;
-    then an exact model says whether there are any, and its pipelines are taken as they are.
+    nodes of the neighbouring stage by a bottleneck matching. A node that comes last into a pipeline counts
+    with both its hops: it closes the way home, where the loss is computed. Where links are missing this may
+    end in nothing; then an exact model says whether there are any, and its pipelines are taken as they are.
 
     Returns
     -------
@@ -175,7 +178,7 @@ def _pipelines(instance: Instance, allocation: Sequence[int], clock: Clock) -> t
     """`straight_pipelines` within what a clock leaves."""
     members = members_of(allocation, instance.stages)
     pipelines = _matched(instance, members)
-    if pipelines is None or not all(instance.linked(pipeline[-1], pipeline[0]) for pipeline in pipelines):
+    if pipelines is None:
         pipelines = _modelled(instance, members, clock)
     return tuple(sorted(pipelines))
 
@@ -184,11 +187,15 @@ def _matched(instance: Instance, members: Sequence[Sequence[int]]) -> list[tuple
     """Pipelines of matchings from the smallest stage outwards; None if one of these does not exist."""
     smallest = min(range(len(members)), key=lambda stage: len(members[stage]))
     pipelines: list[tuple[int, ...]] = [(node,) for node in members[smallest]]
-    for stage in (*range(smallest + 1, len(members)), *reversed(range(smallest))):
+    turns = (*range(smallest + 1, len(members)), *reversed(range(smallest)))
+    for stage in turns:
         end = -1 if stage > smallest else 0
-        found = bottleneck_matching(
-            instance.round_trip, [pipeline[end] for pipeline in pipelines], members[stage]
-        )
+        costs = list(instance.round_trip)
+        if stage == turns[-1]:  # it closes the way home, and so pays for both its hops
+            for pipeline in pipelines:
+                hops = zip(costs[pipeline[0]], costs[pipeline[-1]], strict=True)
+                costs[pipeline[end]] = tuple(NO_LINK if NO_LINK in pair else sum(pair) for pair in hops)
+        found = bottleneck_matching(costs, [pipeline[end] for pipeline in pipelines], members[stage])
         if found is None:
             return None
         _, after = found

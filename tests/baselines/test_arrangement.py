@@ -208,6 +208,22 @@ class TestStraightPipelines:
         # And where the last stage is the smallest.
         assert straight_pipelines(tables, (0, 2, 0, 1, 1)) == ((2, 4, 1),)
 
+    @pytest.mark.parametrize(("one", "other"), [((0, 2), (3, 5)), ((0, 5), (3, 2))])
+    def test_the_nearest_way_home(self, one: tuple[int, int], other: tuple[int, int]) -> None:
+        # Stages ad, be, cf. Between neighbours all are alike: only the way home tells pipelines apart.
+        tables = clusters("2 2 2", one, other, (1,), (4,), names="a, b, c, d, e, f")
+        lines = straight_pipelines(tables, (0, 1, 2, 0, 1, 2))
+        assert {(line[0], line[2]) for line in lines} == {one, other}
+
+    @pytest.mark.parametrize(("one", "other"), [((0, 3), (2, 4)), ((0, 4), (2, 3))])
+    def test_the_nearest_way_home_from_the_first_stage(
+        self, one: tuple[int, int], other: tuple[int, int]
+    ) -> None:
+        # Stages de, b, ac: the first stage is matched last.
+        tables = clusters("2 1 2", one, other, (1,), names="a, b, c, d, e")
+        (line,) = straight_pipelines(tables, (2, 1, 2, 0, 0))
+        assert (line[2], line[0]) in {one, other}
+
     @pytest.mark.parametrize(("home", "pairs"), [("ac df", {"ac", "df"}), ("af dc", {"af", "dc"})])
     def test_the_way_home(self, home: str, pairs: set[str]) -> None:
         # Stages ad, be, cf, all alike until it comes to the links home: one of the two cases needs more than
