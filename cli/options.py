@@ -55,6 +55,11 @@ seed_option = click.option(
     show_default=True,
     help="Of all random choices.",
 )
+topology_option = click.option(
+    "--topology",
+    type=TopologyName(),
+    help="Judge by this topology, not by the one that the schedule carries.",
+)
 schedule_argument = click.argument("schedule", type=click.Path(allow_dash=True, path_type=str))
 
 

@@ -6,8 +6,8 @@ import click
 
 from skipsched.text.words import seconds
 from skipsched_cli import exit_codes
-from skipsched_cli.console import print_diagnostics
-from skipsched_cli.options import TopologyName, schedule_argument, talk_of, talk_options
+from skipsched_cli.options import schedule_argument, talk_of, talk_options, topology_option
+from skipsched_cli.reading import read_schedule
 
 _EPILOG = """\b
 Examples:
@@ -21,31 +21,13 @@ Exit codes: 0 valid, 1 a rule or a figure is wrong, 2 bad input.
 
 @click.command("validate", epilog=_EPILOG)
 @schedule_argument
-@click.option(
-    "--topology",
-    type=TopologyName(),
-    help="Judge by this topology, not by the one that the schedule carries.",
-)
+@topology_option
 @talk_options
 def command(schedule: str, topology: str | None, quiet: bool, verbose: bool) -> int:
     """Replay SCHEDULE (- for stdin) and check every rule, every figure and every route."""
     from skipsched.api import validate
-    from skipsched.schedule import Schedule
-    from skipsched.topology.load import load_topology
 
-    talk = talk_of(quiet, verbose)
-    if schedule == "-" and topology == "-":
-        raise click.UsageError("only one file can be read from stdin")
-    read = Schedule.read(schedule)
-    given = load_topology(topology) if topology is not None else None
-    if given is not None:
-        if not quiet:
-            print_diagnostics(given.warnings)
-        carried = read.document.get("topology")
-        if not isinstance(carried, dict) or carried.get("sha256") != given.sha256:
-            talk.say(
-                f"note: the schedule was made for another topology than {topology}; judged by {topology}"
-            )
+    read, given = read_schedule(schedule, topology, talk_of(quiet, verbose))
     violations = validate(read, given)
     for violation in violations:
         click.echo(violation.format())

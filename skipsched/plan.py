@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from skipsched.instance import Instance
 
@@ -89,7 +90,7 @@ class Actions:
         """Stages a path executes: the position of the loss in a microbatch's actions."""
         return self.per_microbatch // 2
 
-    def operation(self, action: int) -> str:
+    def operation(self, action: int) -> Literal["F", "L", "B"]:
         """``F``, ``L`` or ``B``."""
         position = action % self.per_microbatch
         return "F" if position < self.path_length else "L" if position == self.path_length else "B"

@@ -1,0 +1,1 @@
+"""Pictures of a schedule: in the terminal, as SVG, as a page."""
