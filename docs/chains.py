@@ -20,6 +20,7 @@ from typing import Any
 from skipsched.clock import NO_LIMIT, Clock
 from skipsched.construct import construct, constructed
 from skipsched.instance import Instance
+from skipsched.routes import sharing
 from skipsched.routes.allocate import allocations
 from skipsched.routes.blocks import allocations_in_blocks
 from skipsched.routes.find import find_routes
@@ -51,6 +52,7 @@ def variants(table: str) -> dict[str, Variant]:
     else:
         rows["the best as constructed"] = [(audition, "_WORK", 0)]
         rows["the first of them"] = [(chains, "_HEARING", 0)]
+        rows["shared out by chance"] = [(sharing, "_DRAWN", 1)]
     return rows
 
 

@@ -150,6 +150,10 @@ class Instance:
                 restricted.__dict__[name] = self.__dict__[name]
         return restricted
 
+    def has_fixed_size(self, stage: int) -> bool:
+        """Whether the number of a stage's nodes is given."""
+        return self.min_sizes[stage] == self.max_sizes[stage]
+
     def linked(self, a: int, b: int) -> bool:
         """Whether a path may pass between two nodes: forward one way, back the other, so both must exist."""
         return self.transfer[a][b] != NO_LINK and self.transfer[b][a] != NO_LINK

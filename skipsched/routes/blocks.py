@@ -9,18 +9,17 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import accumulate, count
 
 from skipsched.clock import Clock
 from skipsched.instance import Instance
 from skipsched.routes.allocate import exchange, tour_of
 from skipsched.routes.estimate import Estimate
 from skipsched.routes.holders import TooFew, assign
+from skipsched.routes.sharing import Sharings, sizes_within
 
 #: How far, in parts of its size, the end of a block may give way to a border between neighbourhoods.
 _ROOM = 0.5
-#: Neighbourhoods are weighed by their nodes times the ratio of two numbers between this and 1.
-_UNLIKE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +53,18 @@ def allocations_in_blocks(instance: Instance, clock: Clock, seed: int) -> Iterat
     """
     rng = random.Random(seed)
     estimate = Estimate(instance)
+    sharings = Sharings(instance, estimate, rng, clock)
     for turn in count():
         tour = tour_of(estimate.cost, rng.randrange(instance.nodes))
         in_turn = turn % 2 == 0
         if in_turn:
             blocks = _in_turn(instance, estimate, tour, rng)
         else:
-            tour, blocks = _by_neighbourhood(instance, estimate, tour, rng)
+            tour, blocks = _by_neighbourhood(instance, estimate, tour, sharings)
         allocation = _held(instance, tour, blocks)
         if isinstance(allocation, TooFew):
             return
-        # Chance has shared out the neighbourhoods, whatever the estimate says of that.
+        # Neighbourhoods are shared out by an estimate that knows the paths better.
         if in_turn:
             exchange(instance, estimate, allocation, rng, clock)
         yield allocation
@@ -96,35 +96,25 @@ def _in_turn(instance: Instance, estimate: Estimate, tour: Sequence[int], rng: r
 
 def _border(instance: Instance, estimate: Estimate, tour: Sequence[int], stage: int, due: int) -> int:
     """Where a stage's block ends: as near to its size as can be where the tour leaves a neighbourhood."""
-    if _is_fixed(instance, stage):
+    if instance.has_fixed_size(stage):
         return due
     room = int(estimate.sizes[stage] * _ROOM)
     places = range(max(1, due - room), min(len(tour), due + room + 1))
     return max(places, key=lambda p: (estimate.cost[tour[p - 1]][tour[p]], -abs(p - due)), default=due)
 
 
-def _is_fixed(instance: Instance, stage: int) -> bool:
-    return instance.min_sizes[stage] == instance.max_sizes[stage]
-
-
 def _by_neighbourhood(
-    instance: Instance, estimate: Estimate, tour: Sequence[int], rng: random.Random
+    instance: Instance, estimate: Estimate, tour: Sequence[int], sharings: Sharings
 ) -> tuple[list[int], list[_Block]]:
     """Share the stages out among the neighbourhoods of a tour, and the nodes of each among its stages."""
     neighbourhoods = _neighbourhoods(estimate, tour, instance.stages)
     blocks: list[_Block] = []
-    begin = 0
-    for nodes, stages in zip(neighbourhoods, _shared(instance, neighbourhoods, rng), strict=True):
-        end = begin + len(nodes)
-        likely = sum(estimate.sizes[stage] for stage in stages if not _is_fixed(instance, stage))
-        for stage in stages:
-            size = estimate.sizes[stage]
-            if not _is_fixed(instance, stage):
-                # By its likely size a part of what those of given size have left: they come first.
-                size, likely = max(0, end - begin) * size / likely, likely - size
-            blocks.append(_Block(stage, begin, begin + round(size)))
-            begin += round(size)
-        begin = end
+    begins = accumulate(map(len, neighbourhoods), initial=0)
+    for begin, nodes, stages in zip(begins, neighbourhoods, sharings.next(neighbourhoods), strict=False):
+        at = begin
+        for stage, size in zip(stages, sizes_within(instance, estimate, len(nodes), stages), strict=True):
+            blocks.append(_Block(stage, at, at + round(size)))
+            at += round(size)
     return [node for nodes in neighbourhoods for node in nodes], blocks
 
 
@@ -140,29 +130,3 @@ def _neighbourhoods(estimate: Estimate, tour: Sequence[int], most: int) -> list[
     turned = [*tour[first:], *tour[:first]]
     begins = [0, *(place - first for place in others)]
     return [turned[begin:end] for begin, end in zip(begins, [*begins[1:], len(tour)], strict=True)]
-
-
-def _shared(
-    instance: Instance, neighbourhoods: Sequence[Sequence[int]], rng: random.Random
-) -> list[list[int]]:
-    """Stages of each neighbourhood, those of given size first.
-
-    By chance, the more the more nodes it has left, of which each other stage already there takes its part.
-    """
-    left = [len(nodes) for nodes in neighbourhoods]
-    free = [1] * len(left)
-    shared: list[list[int]] = [[] for _ in neighbourhoods]
-    stages = list(range(instance.stages))
-    rng.shuffle(stages)
-    for stage in sorted(stages, key=lambda stage: not _is_fixed(instance, stage)):
-        fixed = _is_fixed(instance, stage)
-        size = instance.min_sizes[stage] if fixed else 0
-        chances = [rng.uniform(_UNLIKE, 1) / rng.uniform(_UNLIKE, 1) for _ in left]
-        weights = [
-            (n >= size, n / parts * chance) for n, parts, chance in zip(left, free, chances, strict=True)
-        ]
-        chosen = weights.index(max(weights))
-        shared[chosen].append(stage)
-        left[chosen] -= size
-        free[chosen] += not fixed
-    return shared
