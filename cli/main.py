@@ -26,6 +26,7 @@ _COMMANDS = {
     "generate": "Write a random topology of a given size and kind.",
     "compare": "Put skipsched beside the published methods.",
     "bench": "Measure methods on instances, over seeds and time limits.",
+    "export": "Write a schedule in another tool's format.",
     "launch": "Run a schedule: one process for each node on this machine.",
     "schema": "Print the JSON Schema of a file format.",
 }
