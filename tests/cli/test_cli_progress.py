@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 import pytest
-from check_cases import TINY
+from check_cases import TINY, changed, tiny
 from cli_cases import (
     INFEASIBLE,
     STRANGE_LINK,
@@ -266,3 +266,16 @@ def test_a_full_standard_output_is_told_as_an_object() -> None:
         ran = process("check", "small-8", *JSON, capture_output=False, stdout=full, stderr=subprocess.PIPE)
     assert ran.code == 2
     assert [event["event"] for event in events(ran)] == ["error", "end"]
+
+
+def test_validate_prints_violations_as_json() -> None:
+    right = call("validate", "-", "--json", stdin=json.dumps(tiny()))
+    assert (right.code, json.loads(right.out)) == (0, {"valid": True, "violations": []})
+    wrong = changed(tiny(), ("actions", "a", 0, "start"), 5)
+    ran = call("validate", "-", "--json", stdin=json.dumps(wrong))
+    assert ran.code == 1
+    verdict = json.loads(ran.out)
+    assert not verdict["valid"]
+    found = verdict["violations"][0]
+    assert set(found) == {"rule", "message", "microbatch", "node", "time"}
+    assert (found["rule"], found["node"]) == ("times", "a")
