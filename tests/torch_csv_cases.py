@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -17,10 +18,10 @@ from skipsched.runtime import World
 
 @dataclass(frozen=True)
 class Executed:
-    """What a rank has: gradients by name, and on the one with the head the losses in torch's order."""
+    """What a rank has: gradients by name, and on the one with the head the losses by microbatch."""
 
     gradients: dict[str, Tensor]
-    losses: list[float]
+    losses: dict[int, float]
 
 
 def module(stage: int, last: int) -> nn.Module:
@@ -46,28 +47,37 @@ def gradients_of(modules: dict[int, nn.Module]) -> dict[str, Tensor]:
     }
 
 
-def execute(world: World, file: str, num_stages: int, microbatches: Sequence[int]) -> Executed:
-    """Run one pipeline for one step: rank 0 holds the first stage and the head, the others one stage each."""
+def execute(world: World, folder: str) -> Executed:
+    """Run the pipelines of an export for one step, all at once, each in a process group of its own."""
+    ranks = json.loads((Path(folder) / "ranks.json").read_text())
+    num_stages = ranks["num_stages"]
+    own, rank = divmod(world.rank, num_stages - 1)
+    pipeline = ranks["pipelines"][own]
+    microbatches = pipeline["microbatches"]
     dist.init_process_group("gloo", store=world.store, rank=world.rank, world_size=world.size)
     try:
-        last = num_stages - 1
-        held = [0, last] if world.rank == 0 else [world.rank]
-        modules = {stage: module(stage, last) for stage in held}
-        stages = [PipelineStage(made, k, num_stages, torch.device("cpu")) for k, made in modules.items()]
+        sizes = [len(each["ranks"]) for each in ranks["pipelines"]]
+        groups = [dist.new_group(range(sum(sizes[:i]), sum(sizes[: i + 1]))) for i in range(len(sizes))]
+        modules = {stage: module(stage, num_stages - 1) for stage in pipeline["ranks"][rank]["stages"]}
+        stages = [
+            PipelineStage(made, k, num_stages, torch.device("cpu"), group=groups[own])
+            for k, made in modules.items()
+        ]
         schedule = _PipelineScheduleRuntime(  # type: ignore[no-untyped-call]
             stages, len(microbatches), loss_fn=loss_of, scale_grads=False
         )
-        schedule._load_csv(file, format="compute_only")
+        schedule._load_csv(str(Path(folder) / pipeline["file"]), format="compute_only")
         inputs, targets = (
             torch.cat(parts) for parts in zip(*(tokens(0, m) for m in microbatches), strict=True)
         )
         losses: list[Tensor] = []
-        if world.rank == 0:
+        if rank == 0:
             schedule.step(inputs, target=targets, losses=losses)
         else:
             schedule.step()
         dist.barrier()
-        return Executed(gradients_of(modules), [loss.item() for loss in losses])
+        named = dict(zip(microbatches, (loss.item() for loss in losses), strict=True)) if losses else {}
+        return Executed(gradients_of(modules), named)
     finally:
         dist.destroy_process_group()
 

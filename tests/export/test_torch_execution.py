@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from check_cases import tiny
 from cli_cases import solved_document
 from export_cases import STRAIGHT, opened
 from runtime_cases import Crew, Raised, crew
-from torch_csv_cases import Executed, execute, reference
+from torch_csv_cases import execute, reference
 
 from skipsched.export.torch_csv import files
 from skipsched.files.atomic import write_folder_atomically
@@ -23,29 +22,22 @@ ROUND_OFF = 1e-12
 
 
 @pytest.fixture(scope="module")
-def four() -> Iterator[Crew]:
-    with crew(4) as made:
+def eight() -> Iterator[Crew]:
+    with crew(8) as made:
         yield made
 
 
 def check(made: Crew, document: dict[str, Any], folder: Path) -> None:
     """Gradients summed over the pipelines, and each microbatch's loss, are those of one process."""
     write_folder_atomically(folder, files(opened(document)))
-    ranks = json.loads((folder / "ranks.json").read_text())
-    last = ranks["num_stages"] - 1
     losses: dict[int, float] = {}
     gradients: dict[str, torch.Tensor] = {}
-    for pipeline in ranks["pipelines"]:
-        size = len(pipeline["ranks"])
-        for ran in made.call(
-            size, execute, str(folder / pipeline["file"]), last + 1, pipeline["microbatches"]
-        ):
-            assert not isinstance(ran, Raised), ran.traceback
-            assert isinstance(ran, Executed)
-            for name, gradient in ran.gradients.items():
-                gradients[name] = gradients.get(name, torch.zeros_like(gradient)) + gradient
-            losses |= dict(zip(pipeline["microbatches"], ran.losses, strict=False))
-    expected, of_each = reference(last, len(document["microbatches"]))
+    for ran in made.call(len(document["actions"]), execute, str(folder)):
+        assert not isinstance(ran, Raised), ran.traceback
+        for name, gradient in ran.gradients.items():
+            gradients[name] = gradients.get(name, torch.zeros_like(gradient)) + gradient
+        losses |= ran.losses
+    expected, of_each = reference(len(document["stages"]), len(document["microbatches"]))
     assert gradients.keys() == expected.keys()
     for name, gradient in expected.items():
         assert gradient.abs().max() > 0
@@ -53,22 +45,22 @@ def check(made: Crew, document: dict[str, Any], folder: Path) -> None:
     assert [losses[microbatch] for microbatch in sorted(losses)] == pytest.approx(of_each, rel=ROUND_OFF)
 
 
-def test_losses_out_of_the_order_of_microbatches(four: Crew, tmp_path: Path) -> None:
+def test_losses_out_of_the_order_of_microbatches(eight: Crew, tmp_path: Path) -> None:
     """Two ranks: activations to the head and gradients from it share their link with those of stage 1."""
     document = tiny(a="F0 F1 F2 L1 L0 L2 B1 B0 B2", b="F1 F0 F2 B1 B0 B2")
-    check(four, document, tmp_path / "pipelines")
+    check(eight, document, tmp_path / "pipelines")
 
 
-def test_one_forward_one_backward(four: Crew, tmp_path: Path) -> None:
+def test_one_forward_one_backward(eight: Crew, tmp_path: Path) -> None:
     document = tiny(a="F0 F1 L0 F2 B0 L1 L2 B1 B2", b="F0 F1 B0 B1 F2 B2")
-    check(four, document, tmp_path / "pipelines")
+    check(eight, document, tmp_path / "pipelines")
 
 
 @pytest.mark.parametrize("stages", [3, 4])
-def test_several_pipelines(four: Crew, tmp_path: Path, stages: int) -> None:
+def test_several_pipelines(eight: Crew, tmp_path: Path, stages: int) -> None:
     sizes = f"stages: {stages}, stage_sizes: [{', '.join(['2'] * stages)}]"
     wider = STRAIGHT.replace("stages: 3, stage_sizes: [2, 2, 2]", sizes)
     wider = wider.replace("count: 4", f"count: {2 * stages - 2}")
     document = solved_document(wider)
     assert len(document["stages"]) == stages
-    check(four, document, tmp_path / "pipelines")
+    check(eight, document, tmp_path / "pipelines")
