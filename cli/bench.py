@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from fnmatch import fnmatchcase
 from itertools import chain
@@ -17,7 +16,7 @@ import click
 
 from skipsched.bench.methods import METHODS
 from skipsched_cli import exit_codes
-from skipsched_cli.console import color_wanted, print_diagnostics, print_table, report_console
+from skipsched_cli.console import print_error, print_table, report_console
 from skipsched_cli.options import Finite, TopologyName, refuse_unwritable, talk_of, talk_options
 
 if TYPE_CHECKING:
@@ -130,8 +129,7 @@ def command(
     _refuse_what_cannot_be_written(output, against, svg)
     before = None if against is None else Results.read(against)
     topologies = _loaded(instances or _DEFAULT_INSTANCES)
-    if not quiet:
-        print_diagnostics(warning for loaded in topologies.values() for warning in loaded.warnings)
+    talk.warn(warning for loaded in topologies.values() for warning in loaded.warnings)
     runs = plan(topologies.values(), methods, limits, range(seeds), deterministic, workers)
     if before is not None:
         _refuse_nothing_in_common(before, runs)
@@ -248,9 +246,9 @@ def _make(
     if len(todo) < len(runs):
         talk.say(f"{len(runs) - len(todo)} of {len(runs)} runs are finished already, in {output}")
     failed = []
-    with _progress(talk, len(todo)) as (begin, end):
+    with talk.steps(len(todo)) as (begin, end):
         for run in todo:
-            begin(run)
+            begin(run.says)
             try:
                 outcome = execute(run, topologies[run.sha256].document)
             except RunFailed as error:
@@ -263,31 +261,8 @@ def _make(
             else:
                 results.add(run, outcome)
                 results.write(output)
-            end(run)
+            end(run.says)
     return failed
-
-
-@contextmanager
-def _progress(talk: Talk, runs: int) -> Iterator[tuple[Callable[[Run], None], Callable[[Run], None]]]:
-    """A live bar on a terminal; yields what to call when a run begins and when one has ended."""
-    if talk.quiet or not runs or not sys.stderr.isatty():
-        yield (lambda _: None), (lambda run: talk.detail(f"ended: {run.says}"))
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True, no_color=not color_wanted(True))
-    text = TextColumn("{task.description}", markup=False)
-    with Progress(
-        text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console, transient=True
-    ) as bar:
-        task = bar.add_task("", total=runs)
-
-        def end(run: Run) -> None:
-            bar.advance(task)
-            talk.detail(f"ended: {run.says}")
-
-        yield (lambda run: bar.update(task, description=run.says)), end
 
 
 def _print(made: Results, compared: Sequence[Comparison], as_json: bool, markdown: bool) -> None:
@@ -320,13 +295,13 @@ def _print(made: Results, compared: Sequence[Comparison], as_json: bool, markdow
 def _verdict(made: Results, failed: Sequence[str], compared: Sequence[Comparison]) -> int:
     """Say on stderr what went wrong, even if quiet; returns the exit code."""
     for told in failed:
-        click.echo(f"failed: {told}", err=True)
+        print_error(f"failed: {told}")
     invalid = [(run, outcome) for run, outcome in made.outcomes.items() if outcome.violations]
     for run, outcome in invalid:
-        click.echo(f"not valid: {run.says}: {outcome.violations[0]}", err=True)
+        print_error(f"not valid: {run.says}: {outcome.violations[0]}")
     worse = [(comparison.group.says, told) for comparison in compared for told in comparison.worse]
     for name, told in worse:
-        click.echo(f"worse: {name}: {told}", err=True)
+        print_error(f"worse: {name}: {told}")
     if failed or invalid:
         return exit_codes.INTERNAL_ERROR
     return exit_codes.NO if worse else exit_codes.YES

@@ -11,7 +11,7 @@ import click
 
 from skipsched.text.words import counted, seconds
 from skipsched_cli import exit_codes
-from skipsched_cli.console import print_diagnostics, print_table, report_console, told_cause
+from skipsched_cli.console import print_error, print_table, report_console, told_cause
 from skipsched_cli.options import talk_of, talk_options, topology_argument
 from skipsched_cli.signals import stopping
 
@@ -52,19 +52,18 @@ def command(topology: str, strict: bool, as_json: bool, quiet: bool, verbose: bo
     from skipsched.text.diagnostics import InputError
     from skipsched.topology.load import load_topology
 
-    talk_of(quiet, verbose)
+    talk = talk_of(quiet, verbose)
     loaded = load_topology(topology)
     if strict and loaded.warnings:
         raise InputError([replace(warning, severity="error") for warning in loaded.warnings])
-    if not quiet:
-        print_diagnostics(loaded.warnings)
+    talk.warn(loaded.warnings)
     instance = Instance.of(loaded)
     summary = summarise(loaded, instance)
     clock = Clock(_DECIDE_WITHIN)
     with stopping(clock):
         feasible, cause = _decide(loaded, instance, clock)
     if feasible is None and clock.stopped:
-        click.echo("interrupted before it was decided whether it is feasible", err=True)
+        print_error("interrupted before it was decided whether it is feasible")
         return exit_codes.INTERRUPTED
     if as_json:
         click.echo(json.dumps(_machine(loaded, summary, feasible, cause), ensure_ascii=False, indent=1))
@@ -104,32 +103,9 @@ def _machine(
         "name": topology.name,
         "sha256": topology.sha256,
         "feasible": feasible,
-        "cause": None if cause is None else _machine_cause(cause),
+        "cause": None if cause is None else cause.document(),
         "warnings": [warning.format() for warning in topology.warnings],
         **asdict(summary),
-    }
-
-
-def _machine_cause(cause: Cause) -> dict[str, Any]:
-    """The cause for machines; lines and columns count from 1 and are null for what is not written."""
-    members = [
-        {
-            "rule": member.rule,
-            "field": member.field,
-            "value": member.value,
-            "note": member.note,
-            "line": None if member.mark is None else member.mark.line + 1,
-            "column": None if member.mark is None else member.mark.column + 1,
-        }
-        for member in cause.members
-    ]
-    return {
-        "rules": cause.rules,
-        "message": cause.message,
-        "members": members,
-        "irreducible": cause.irreducible,
-        "changes": [asdict(change) for change in cause.changes],
-        "searched": cause.searched,
     }
 
 

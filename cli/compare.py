@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from skipsched_cli import exit_codes
-from skipsched_cli.console import print_diagnostics, print_table, report_console
+from skipsched_cli.console import print_table, report_console
 from skipsched_cli.options import (
     Finite,
     refuse_overwriting,
@@ -84,8 +84,7 @@ def command(
         _refuse_page(html, topology)
     folder = None if schedules is None else _folder(schedules)
     loaded = load_topology(topology)
-    if not quiet:
-        print_diagnostics(loaded.warnings)
+    talk.warn(loaded.warnings)
 
     found: dict[str, Schedule] = {}
     contest = Contest(loaded, budget, seed, deterministic)
@@ -94,7 +93,7 @@ def command(
         if not compiling.is_ready():
             talk.say("part of the search is compiled first, which happens once after installation ...")
         compiling.wait(until=lambda: contest.stopped)
-        report = compared(contest, chosen, begin=lambda name: talk.say(f"{name} ..."), take=found.__setitem__)
+        report = compared(contest, chosen, begin=talk.step, take=found.__setitem__)
     try:
         if folder is not None:
             for name, schedule in found.items():

@@ -8,6 +8,7 @@ import shutil
 import click
 
 from skipsched_cli import exit_codes
+from skipsched_cli.console import print_error
 from skipsched_cli.options import schedule_argument, talk_of, talk_options
 
 _EPILOG = """\b
@@ -46,10 +47,10 @@ def command(schedule: str, program: tuple[str, ...], quiet: bool, verbose: bool)
     try:
         failure = launch(read, program)
     except LaunchFailed as error:
-        click.echo(f"error: {error}", err=True)
+        print_error(f"error: {error}")
         return exit_codes.NO
     if failure is None:
         talk.detail("all processes ended well")
         return exit_codes.YES
-    click.echo(f"node {failure.node} (rank {failure.rank}) {failure.how}", err=True)
+    print_error(f"node {failure.node} (rank {failure.rank}) {failure.how}")
     return failure.exit_code

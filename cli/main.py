@@ -10,14 +10,23 @@ import time
 #: When the process began, as nearly as Python tells: time limits count from here.
 STARTED = time.monotonic() - time.process_time()
 
+from collections.abc import Sequence  # noqa: E402
 from importlib import import_module  # noqa: E402
 from io import TextIOWrapper  # noqa: E402
-from typing import Any  # noqa: E402
+from itertools import pairwise  # noqa: E402
+from typing import TextIO  # noqa: E402
 
 import click  # noqa: E402
 
+from skipsched.text.diagnostics import InputError  # noqa: E402
 from skipsched_cli import exit_codes  # noqa: E402
-from skipsched_cli.console import print_diagnostics  # noqa: E402
+from skipsched_cli.console import (  # noqa: E402
+    emit_end,
+    print_diagnostics,
+    print_error,
+    speak_json,
+    speaks_json,
+)
 
 _COMMANDS = {
     "solve": "Find a schedule for a topology.",
@@ -26,6 +35,7 @@ _COMMANDS = {
     "generate": "Write a random topology of a given size and kind.",
     "compare": "Put skipsched beside the published methods.",
     "bench": "Measure methods on instances, over seeds and time limits.",
+    "export": "Write a schedule in another tool's format.",
     "launch": "Run a schedule: one process for each node on this machine.",
     "schema": "Print the JSON Schema of a file format.",
 }
@@ -42,6 +52,10 @@ Completion, for bash, zsh and fish:
 """
 
 
+#: What ends a command early and is told without a traceback.
+_ENDS = (click.ClickException, click.Abort, KeyboardInterrupt, InputError, OSError)
+
+
 class _Commands(click.Group):
     """Loads a command's module only when it is run or its own help is asked for."""
 
@@ -54,20 +68,28 @@ class _Commands(click.Group):
         command: click.Command = import_module(f"skipsched_cli.{cmd_name}").command
         return command
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; what click would do about these errors is not what `run` wants.
+    def invoke(self, ctx: click.Context) -> int:
+        """Run a command; returns the exit code.
 
-        Bad input is told while `--color` is still known. A pipe that broke would end with exit code 1: no.
+        What goes wrong is told here, while the command's options are still known, and before click takes a
+        pipe that broke for exit code 1: no.
         """
-        from skipsched.text.diagnostics import InputError
-
         try:
-            return super().invoke(ctx)
-        except InputError as error:
-            print_diagnostics(error.diagnostics)
-            return exit_codes.BAD_INPUT
-        except BrokenPipeError:
-            return _reader_gone()
+            code = super().invoke(ctx)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except _ENDS as error:
+            # What the parser of options refuses comes before any option is read.
+            if isinstance(error, click.UsageError) and _asks_for_json(sys.argv):
+                speak_json(ctx)
+            code = _told(error)
+        code = code if isinstance(code, int) else exit_codes.YES
+        if speaks_json():
+            try:
+                emit_end(code)
+            except BrokenPipeError:
+                return _reader_gone(sys.stderr)
+        return code
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -122,25 +144,39 @@ def run() -> int:
     """Run the command line; returns the exit code."""
     try:
         code = cli.main(prog_name="skipsched", standalone_mode=False)
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except click.ClickException as error:
-        error.show()
-        return exit_codes.BAD_INPUT
-    except (click.Abort, KeyboardInterrupt):
-        return exit_codes.INTERRUPTED
-    except BrokenPipeError:
-        return _reader_gone()
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        click.echo(f"error: {place}{error.strerror}", err=True)
-        return exit_codes.BAD_INPUT
+    except _ENDS as error:
+        return _told(error)
     return code if isinstance(code, int) else exit_codes.YES
 
 
-def _reader_gone() -> int:
+def _told(error: BaseException) -> int:
+    """Say what ended a command, one of `_ENDS`; returns the exit code."""
+    if isinstance(error, InputError):
+        print_diagnostics(error.diagnostics)
+    elif isinstance(error, click.ClickException):
+        if speaks_json():
+            print_error(error.format_message())
+        else:
+            error.show()
+    elif isinstance(error, BrokenPipeError):
+        return _reader_gone(sys.stdout)
+    elif isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        print_error(f"error: {place}{error.strerror}")
+    else:
+        if isinstance(error, KeyboardInterrupt) and not speaks_json():
+            click.echo(err=True)  # the terminal has ^C on the last line
+        return exit_codes.INTERRUPTED
+    return exit_codes.BAD_INPUT
+
+
+def _asks_for_json(words: Sequence[str]) -> bool:
+    return "--progress=json" in words or ("--progress", "json") in pairwise(words)
+
+
+def _reader_gone(stream: TextIO) -> int:
     """Nobody reads any more: what is left in the buffer must not complain when Python closes it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     return exit_codes.BROKEN_PIPE
 
 

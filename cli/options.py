@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 
 from skipsched.files.atomic import end_of_links
 from skipsched.topology.limits import MAX_SEED
-from skipsched_cli.console import Talk
+from skipsched_cli.console import Talk, speak_json, speaks_json
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -68,8 +68,13 @@ def _set_color(ctx: click.Context, _: click.Parameter, value: str) -> None:
     ctx.color = ctx.find_root().color = {"always": True, "never": False}.get(value)
 
 
+def _set_progress(ctx: click.Context, _: click.Parameter, value: str) -> None:
+    if value == "json":
+        speak_json(ctx)
+
+
 def talk_options(command: Command) -> Command:
-    """``--quiet``, ``--verbose`` and ``--color``; `talk_of` makes a `Talk` of the first two."""
+    """``--quiet``, ``--verbose``, ``--progress`` and ``--color``; `talk_of` makes a `Talk` of them."""
     color = click.option(
         "--color",
         type=click.Choice(["auto", "always", "never"]),
@@ -79,35 +84,54 @@ def talk_options(command: Command) -> Command:
         callback=_set_color,
         help="Colour; auto: on a terminal, unless NO_COLOR is set.",
     )
+    progress = click.option(
+        "--progress",
+        type=click.Choice(["auto", "json"]),
+        default="auto",
+        show_default=True,
+        expose_value=False,
+        is_eager=True,
+        callback=_set_progress,
+        help="On stderr: a live line on a terminal, or JSON lines only.",
+    )
     quiet = click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
     verbose = click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")
-    return quiet(verbose(color(command)))
+    return quiet(verbose(progress(color(command))))
 
 
 def talk_of(quiet: bool, verbose: bool) -> Talk:
-    """The `Talk` that ``--quiet`` and ``--verbose`` ask for."""
+    """The `Talk` that these options ask for."""
     if quiet and verbose:
         raise click.UsageError("--quiet and --verbose exclude each other")
+    if quiet and speaks_json():
+        raise click.UsageError("--quiet and --progress json exclude each other")
     return Talk(quiet, verbose)
 
 
-def refuse_overwriting(output: str, topology: str) -> None:
-    """Refuse an output that would replace the topology it is made from, under whatever name.
+def refuse_overwriting(output: str, source: str, what: str = "topology") -> None:
+    """Refuse an output that would replace what it is made from, under whatever name.
+
+    Parameters
+    ----------
+    output, source
+        Where it goes, and what it is made from.
+    what
+        What the source is, for the message.
 
     Raises
     ------
     click.UsageError
         If both are the same file.
     """
-    if "-" in (output, topology):
+    if "-" in (output, source):
         return
     try:
-        same = Path(output).samefile(topology)
+        same = Path(output).samefile(source)
     except (OSError, ValueError):
         return  # one of them is not there: nothing is replaced
     # What is written to a pipe or a device replaces nothing.
     if same and Path(output).is_file():
-        raise click.UsageError(f"{output} would overwrite the topology {topology}")
+        raise click.UsageError(f"{output} would overwrite the {what} {source}")
 
 
 def refuse_unwritable(path: str, option: str = "-o") -> None:

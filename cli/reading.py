@@ -6,7 +6,7 @@ import click
 
 from skipsched.schedule import Schedule
 from skipsched.topology.model import Topology
-from skipsched_cli.console import Talk, print_diagnostics
+from skipsched_cli.console import Talk
 
 
 def read_schedule(schedule: str, topology: str | None, talk: Talk) -> tuple[Schedule, Topology | None]:
@@ -27,8 +27,7 @@ def read_schedule(schedule: str, topology: str | None, talk: Talk) -> tuple[Sche
     if topology is None:
         return read, None
     given = load_topology(topology)
-    if not talk.quiet:
-        print_diagnostics(given.warnings)
+    talk.warn(given.warnings)
     carried = read.document.get("topology")
     if not isinstance(carried, dict) or carried.get("sha256") != given.sha256:
         talk.say(f"note: the schedule was made for another topology than {topology}; judged by {topology}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from skipsched.clock import Clock
@@ -10,7 +13,7 @@ from skipsched.solver import DEFAULT_TIME_LIMIT, CheckFailed, Options, Result, r
 from skipsched.text.words import seconds
 from skipsched.topology.load import load_topology
 from skipsched_cli import exit_codes
-from skipsched_cli.console import Talk, print_diagnostics, told_cause
+from skipsched_cli.console import Talk, print_error, speaks_json, told_cause
 from skipsched_cli.main import STARTED
 from skipsched_cli.options import (
     Finite,
@@ -90,8 +93,7 @@ def command(
         raise click.UsageError("only one file can be read from stdin")
     clock = Clock(time_limit, deterministic, STARTED)
     loaded = load_topology(topology)
-    if not quiet:
-        print_diagnostics(loaded.warnings)
+    talk.warn(loaded.warnings)
     options = Options(
         gap=gap,
         seed=seed,
@@ -105,16 +107,14 @@ def command(
             with talk.live(clock.remaining) as progress:
                 result = run_solver(loaded, options, clock, progress)
         except CheckFailed as error:
-            click.echo(
-                f"internal error, please report it: the schedule found is not valid\n{error}", err=True
-            )
+            print_error(f"internal error, please report it: the schedule found is not valid\n{error}")
             return exit_codes.INTERNAL_ERROR
         if result.schedule is not None:
             result.schedule.write(output)
-        _close(talk, result, clock)
+        _close(talk, result, clock, stats)
         if result.statistics.has_waited:
             talk.say("part of the search was compiled first, which happens once after installation")
-        if stats:
+        if stats and not speaks_json():
             _print_stats(result)
     if result.schedule is not None:
         return exit_codes.YES
@@ -123,21 +123,34 @@ def command(
     return exit_codes.INTERRUPTED if result.stop_reason == "interrupted" else exit_codes.NOTHING_FOUND
 
 
-def _close(talk: Talk, result: Result, clock: Clock) -> None:
-    """One line that says how it ended; why there is no schedule is said even if quiet."""
+def _close(talk: Talk, result: Result, clock: Clock, stats: bool) -> None:
+    """Say how it ended; why there is no schedule is said even if quiet."""
+    document = None if result.schedule is None else result.schedule.document
     if result.cause is not None:
-        click.echo(told_cause(result.cause), err=True)
-        return
-    if result.schedule is None:
-        click.echo(f"no schedule found ({result.stop_reason.replace('_', ' ')})", err=True)
-        return
-    document = result.schedule.document
+        print_error(told_cause(result.cause))
+    elif document is None:
+        print_error(f"no schedule found ({result.stop_reason.replace('_', ' ')})")
+    talk.close(
+        None if document is None else _line(result, document, clock),
+        status=result.status,
+        stop_reason=result.stop_reason,
+        iteration_time=None if document is None else document["iteration_time"],
+        lower_bound=result.lower_bound,
+        bound_kind=result.bound_kind,
+        gap=None if document is None else document["gap"],
+        cause=None if result.cause is None else result.cause.document(),
+        statistics=result.statistics.document() if stats else None,
+    )
+
+
+def _line(result: Result, document: Mapping[str, Any], clock: Clock) -> str:
+    """The closing line of a schedule."""
     parts = [f"{result.status}: iteration time {seconds(document['iteration_time'])}"]
     if result.lower_bound is not None:
         parts.append(f"bound {seconds(result.lower_bound)} ({result.bound_kind})")
         parts.append(f"gap {100 * document['gap']:.1f} %")
     parts.append(f"{clock.elapsed():.1f} s ({result.stop_reason.replace('_', ' ')})")
-    talk.say(", ".join(parts))
+    return ", ".join(parts)
 
 
 def _print_stats(result: Result) -> None:

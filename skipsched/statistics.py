@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
+
+from skipsched.instance import MICROSECONDS
 
 
 @dataclass(slots=True)
@@ -63,7 +66,32 @@ class Statistics:
     incumbents: list[tuple[float, int]] = field(default_factory=list)
     has_waited: bool = False
 
+    def document(self) -> dict[str, Any]:
+        """For machines: all times are integers in microseconds."""
+        return {
+            "phases": {
+                name: {"time": _microseconds(done.seconds), "better": done.better}
+                for name, done in self.phases.items()
+            },
+            "neighbourhoods": {
+                name: {
+                    "tried": done.tried,
+                    "accepted": done.accepted,
+                    "gained": done.gained,
+                    "time": _microseconds(done.seconds),
+                }
+                for name, done in self.neighbourhoods.items()
+            },
+            "incumbents": [
+                {"after": _microseconds(after), "iteration_time": time} for after, time in self.incumbents
+            ],
+        }
+
     @property
     def first_schedule_at(self) -> float | None:
         """Wall seconds until the first schedule stood."""
         return self.incumbents[0][0] if self.incumbents else None
+
+
+def _microseconds(seconds: float) -> int:
+    return round(seconds * MICROSECONDS)

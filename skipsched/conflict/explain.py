@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from skipsched.clock import Clock
 from skipsched.conflict.change import Change
@@ -45,6 +46,28 @@ class Cause:
     irreducible: bool
     changes: tuple[Change, ...]
     searched: bool
+
+    def document(self) -> dict[str, Any]:
+        """For machines; lines and columns count from 1 and are null for what is not written."""
+        members = [
+            {
+                "rule": member.rule,
+                "field": member.field,
+                "value": member.value,
+                "note": member.note,
+                "line": None if member.mark is None else member.mark.line + 1,
+                "column": None if member.mark is None else member.mark.column + 1,
+            }
+            for member in self.members
+        ]
+        return {
+            "rules": self.rules,
+            "message": self.message,
+            "members": members,
+            "irreducible": self.irreducible,
+            "changes": [asdict(change) for change in self.changes],
+            "searched": self.searched,
+        }
 
 
 def explain(topology: Topology, clock: Clock, workers: int, allocation: Sequence[int] | None = None) -> Cause:

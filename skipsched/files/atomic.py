@@ -1,11 +1,12 @@
-"""Writing a file all at once or not at all."""
+"""Writing a file, or a folder of files, all at once or not at all."""
 
 from __future__ import annotations
 
 import errno
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -73,11 +74,39 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
-def _mode(path: Path) -> int:
-    """The permissions of the file that is replaced, or those a new file gets."""
+def write_folder_atomically(path: Path, texts: Mapping[str, str]) -> None:
+    """Write files into a folder that is not there yet, or empty: all of them or none.
+
+    Parameters
+    ----------
+    texts
+        The text of each file by its name.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, or has files already; it is then as it was.
+    """
+    place = Path(os.path.realpath(path))
+    try:
+        folder = Path(tempfile.mkdtemp(dir=place.parent, prefix=".skipsched.", suffix=".part"))
+        try:
+            for name, text in texts.items():
+                write_atomically(folder / name, text)
+            folder.chmod(_mode(place, new=0o777))
+            folder.replace(place)
+        except BaseException:
+            shutil.rmtree(folder)
+            raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def _mode(path: Path, new: int = 0o666) -> int:
+    """The permissions of what is replaced, or those that something new gets."""
     try:
         return path.stat().st_mode & 0o777
     except FileNotFoundError:
         umask = os.umask(0)
         os.umask(umask)
-        return 0o666 & ~umask
+        return new & ~umask

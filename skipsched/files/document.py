@@ -106,13 +106,24 @@ def write_document(document: Mapping[str, Any], path: str | Path) -> None:
     OSError
         If it cannot be written; a file that was there before is then as it was.
     """
+    write_text(document_text(document), path)
+
+
+def write_text(text: str, path: str | Path) -> None:
+    """Write a text as `write_document` writes a document.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; a file that was there before is then as it was.
+    """
     if path == STREAM:
         if sys.stdout is None:
             raise OSError(errno.EBADF, "standard output is closed")
-        sys.stdout.buffer.write(document_text(document).encode())
+        sys.stdout.buffer.write(text.encode())
         sys.stdout.buffer.flush()
     else:
-        write_atomically(Path(path), document_text(document))
+        write_atomically(Path(path), text)
 
 
 def document_text(document: Mapping[str, Any]) -> str:

@@ -81,7 +81,7 @@ def document_of(
             for microbatch, path in enumerate(routes.paths)
         ],
         "actions": {
-            ids[n]: [_action(instance, scheduled, a) for a in order]
+            ids[n]: [action_row(instance, scheduled, a) for a in order]
             for n, order in enumerate(scheduled.plan.order)
         },
     }
@@ -90,7 +90,8 @@ def document_of(
     return document
 
 
-def _action(instance: Instance, scheduled: Scheduled, action: int) -> dict[str, Any]:
+def action_row(instance: Instance, scheduled: Scheduled, action: int) -> dict[str, Any]:
+    """An action as it stands in the document."""
     actions = scheduled.actions
     position = action % actions.per_microbatch
     node = actions.node[action]
