@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 _COLORS = {"error": "red", "warning": "yellow"}
 #: Columns of the widest report: more than any table has.
 _WIDEST = 400
+#: Columns of what is fitted to a window, where there is no window.
+_PIPED = 100
 #: Members of a conflict, and changes, that are listed.
 _MOST_TOLD = 20
 
@@ -34,6 +37,21 @@ def color_wanted(stream_is_terminal: bool) -> bool:
     if context is not None and context.color is not None:
         return context.color
     return stream_is_terminal and not os.environ.get("NO_COLOR")
+
+
+def window_size() -> tuple[int, int | None]:
+    """Columns and lines for what is fitted to stdout's window, as COLUMNS and LINES say or as it is.
+
+    Without a window there are 100 columns, and no end of lines (None).
+    """
+    if sys.stdout.isatty():
+        return shutil.get_terminal_size()
+    columns, lines = (os.environ.get(name, "") for name in ("COLUMNS", "LINES"))
+    return _positive(columns) or _PIPED, _positive(lines)
+
+
+def _positive(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) < 10 and int(text) > 0 else None
 
 
 def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:

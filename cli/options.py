@@ -47,6 +47,25 @@ class Finite(click.FloatRange):
         return number
 
 
+class Time(click.ParamType[int]):
+    """A time with its unit, as in topologies, in whole microseconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Microseconds, rounded half up."""
+        from skipsched.instance import rounded
+        from skipsched.text.quantities import TIME, UnreadableError, quantity
+
+        try:
+            time = quantity(value.strip(), TIME)
+        except UnreadableError as error:
+            self.fail(f"{error.message}{f'; {error.hint}' if error.hint else ''}", param, ctx)
+        if time < 0:
+            self.fail(f"{value} is before the iteration begins", param, ctx)
+        return rounded(time)
+
+
 topology_argument = click.argument("topology", type=TopologyName())
 seed_option = click.option(
     "--seed",
@@ -91,23 +110,28 @@ def talk_of(quiet: bool, verbose: bool) -> Talk:
     return Talk(quiet, verbose)
 
 
-def refuse_overwriting(output: str, topology: str) -> None:
-    """Refuse an output that would replace the topology it is made from, under whatever name.
+def refuse_overwriting(output: str, source: str, what: str = "topology") -> None:
+    """Refuse an output that would replace what it is made from, under whatever name.
+
+    Parameters
+    ----------
+    what
+        What the source is called.
 
     Raises
     ------
     click.UsageError
         If both are the same file.
     """
-    if "-" in (output, topology):
+    if "-" in (output, source):
         return
     try:
-        same = Path(output).samefile(topology)
+        same = Path(output).samefile(source)
     except (OSError, ValueError):
         return  # one of them is not there: nothing is replaced
     # What is written to a pipe or a device replaces nothing.
     if same and Path(output).is_file():
-        raise click.UsageError(f"{output} would overwrite the topology {topology}")
+        raise click.UsageError(f"{output} would overwrite the {what} {source}")
 
 
 def refuse_unwritable(path: str, option: str = "-o") -> None:
