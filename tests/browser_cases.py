@@ -73,17 +73,17 @@ class Browser:
 
     def open(self, page: Path, width: int = 1400, height: int = 900, *, dark: bool = False) -> None:
         """Show a page, and wait until it has drawn itself."""
-        self.ask(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=False,
-        )
+        self.resize(width, height)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.ask("Emulation.setEmulatedMedia", features=[scheme])
         self.ask("Page.navigate", url=page.resolve().as_uri())
         self.wait("performance.getEntriesByName('drawn').length > 0")
+
+    def resize(self, width: int, height: int) -> None:
+        """Make the window as large, and wait until that is drawn."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.ask("Emulation.setDeviceMetricsOverride", **size)
+        self.settle()
 
     def wait(self, script: str) -> None:
         """Wait until an expression on the page is true."""

@@ -12,7 +12,8 @@ from skipsched.render.ticks import ticks
 from skipsched.text.diagnostics import cells
 from skipsched.text.words import seconds
 
-#: Pixels. Bars of a row leave a gap to the next row's; what is narrower than a hair is drawn as a hair.
+#: Pixels. Bars of a row leave a gap to the next row's; what is narrower than a hair is
+#: drawn as a hair, or left out if it is an overhead.
 _PLOT, _ROW, _GAP, _HAIR = 1100, 18, 3, 0.4
 _TOP, _BOTTOM, _MARGIN = 52, 34, 12
 #: Pixels of a character of the labels, about.
@@ -104,6 +105,8 @@ class _Drawing:
         height: float = _ROW - _GAP
         top = y + _GAP / 2
         if bar.kind == "overhead":
+            if end - begin < _HAIR:
+                return
             top, height = top + height / 3, height / 3
         place = f'x="{begin:.2f}" y="{top:g}" width="{max(end - begin, _HAIR):.2f}" height="{height:g}"'
         faint = "" if bar.chosen else ' class="faint"'

@@ -86,8 +86,9 @@ def test_it_draws_itself(chromium: Browser, tmp_path: Path, dark: bool) -> None:
     assert not chromium.evaluate("document.documentElement.scrollWidth > innerWidth")
 
 
-def test_on_a_small_screen(chromium: Browser, tmp_path: Path) -> None:
-    show(chromium, tmp_path, geo(), width=420, height=700)
+def test_a_window_made_small(chromium: Browser, tmp_path: Path) -> None:
+    show(chromium, tmp_path, geo())
+    chromium.resize(420, 700)
     assert not chromium.evaluate("document.documentElement.scrollWidth > innerWidth")
     assert chromium.evaluate(COLORS % json.dumps("gantt")) > 5
 

@@ -13,12 +13,12 @@ function themed() {
 }
 
 /** A canvas made to fit its place on this screen, wiped; returns its context and its size in CSS pixels. */
-function wiped(canvas, height) {
+function wiped(canvas, height, width = canvas.parentElement.clientWidth) {
   const sharpness = window.devicePixelRatio || 1;
-  const width = canvas.parentElement.clientWidth;
   const size = [Math.round(width * sharpness), Math.round(height * sharpness)];
   if (canvas.width !== size[0] || canvas.height !== size[1]) {
     [canvas.width, canvas.height] = size;
+    canvas.style.width = `${width}px`;
     canvas.style.height = `${height}px`;
   }
   const context = canvas.getContext("2d");

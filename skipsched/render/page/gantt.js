@@ -6,6 +6,8 @@ const AXIS = 26;
 const GAP = 2;
 const STAGE = 56;
 const [LEAST_ROW, MOST_ROW] = [3, 40];
+/** From this height on, rows have room for ids. */
+const LABELLED = 12;
 
 /** Where the plot begins: to the right of the longest id, which may take 180 pixels. */
 const plotLeft = (() => {
@@ -18,7 +20,7 @@ const plotLeft = (() => {
 /** Rows as tall as they can be without scrolling, if one can still tell them apart. */
 function heightThatFits() {
   const fits = Math.floor((ganttRoom() - AXIS) / state.rows.length);
-  return fits >= 5 ? Math.min(fits, 20) : 10;
+  return fits >= 5 ? Math.min(fits, 20) : LABELLED;
 }
 
 function ganttRoom() {
@@ -53,7 +55,7 @@ function drawGantt() {
   outlineChosen(context, width);
   context.restore();
   drawLabels(context, first, last);
-  drawAxis(context, width, height);
+  drawAxis(context, width);
 }
 
 /** Bands of stages, and the row of the chosen node. */
@@ -227,7 +229,7 @@ function drawLabels(context, first, last) {
   for (let row = first; row < last; row++) {
     const node = state.rows[row];
     const middle = yOf(row) + state.rowHeight / 2;
-    if (state.rowHeight >= 9) {
+    if (state.rowHeight >= LABELLED) {
       context.fillStyle = themed().text;
       context.fillText(fitted(context, idOf(node), plotLeft - STAGE - 10), STAGE, middle);
     }
@@ -251,7 +253,7 @@ function drawGrid(context, width, height) {
   context.stroke();
 }
 
-function drawAxis(context, width, height) {
+function drawAxis(context, width) {
   context.clearRect(0, 0, width, AXIS - 6);
   context.textAlign = "left";
   context.fillStyle = themed().soft;
@@ -259,19 +261,6 @@ function drawAxis(context, width, height) {
     const x = xOf(time, width) - 3;
     if (x + context.measureText(label).width < width) context.fillText(label, x, AXIS / 2 - 3);
   }
-  drawPointedTime(context, width, 0, height);
-}
-
-/** A line at the time under the pointer. */
-function drawPointedTime(context, width, top, bottom) {
-  if (state.time === null) return;
-  const x = xOf(state.time, width);
-  context.strokeStyle = themed().soft;
-  context.lineWidth = 1;
-  context.beginPath();
-  context.moveTo(x, top);
-  context.lineTo(x, bottom);
-  context.stroke();
 }
 
 /** What lies under the pointer: the node, the time, and the action or all-reduce there. */
@@ -298,9 +287,16 @@ function nearestAction(node, time, tolerance) {
   return nearest;
 }
 
+/** A line down the chart and the slots at a place in the window; none for null. */
+function pointAt(clientX) {
+  const line = byId("pointed");
+  line.hidden = clientX === null;
+  line.style.left = `${clientX - line.parentElement.getBoundingClientRect().left}px`;
+}
+
 function hoverGantt(event) {
   const { node, time, action } = underPointer(event);
-  change({ time });
+  pointAt(time === null ? null : event.clientX);
   if (node === undefined) return showTip(event, []);
   if (action !== null) return showTip(event, describedAction(action));
   const [begin, end] = data.allreduces[data.nodes[node].stage];
@@ -336,7 +332,7 @@ function listenToPointer() {
   });
   gantt.addEventListener("pointercancel", () => (pressed = null));
   gantt.addEventListener("pointerleave", (event) => {
-    change({ time: null });
+    pointAt(null);
     showTip(event, []);
   });
 }

@@ -185,6 +185,7 @@ function startNetwork() {
     if (node !== null) chooseNode(node);
   });
   onChange((keys) => {
-    if (!(keys.size === 1 && keys.has("time"))) drawNetwork();
+    // Moving about in the chart does not change it; a change of nothing in `state` is one of the page's size.
+    if (keys.size === 0 || ["microbatches", "node", "action"].some((key) => keys.has(key))) drawNetwork();
   });
 }

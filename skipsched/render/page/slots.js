@@ -5,7 +5,8 @@ const SLOTS_HEIGHT = 92;
 const [SLOTS_TOP, SLOTS_BOTTOM] = [18, 84];
 
 function drawSlots() {
-  const { context, width } = wiped(slots, SLOTS_HEIGHT);
+  // As wide as the chart, which may have a scroll bar beside it.
+  const { context, width } = wiped(slots, SLOTS_HEIGHT, ganttBox.clientWidth);
   const limit = data.nodes[state.node].slots;
   const changes = inFlightOn(state.node);
   const most = changes.reduce((highest, [, held]) => Math.max(highest, held), 0);
@@ -19,7 +20,6 @@ function drawSlots() {
   context.rect(plotLeft, 0, width - plotLeft, SLOTS_HEIGHT);
   context.clip();
   drawHeld(context, width, yAt, changes);
-  drawPointedTime(context, width, SLOTS_TOP - 4, SLOTS_BOTTOM);
   context.restore();
 }
 

@@ -11,7 +11,6 @@ const state = {
   action: null,
   critical: false,
   step: null,
-  time: null, // under the pointer
 };
 state.node = state.rows[0];
 
