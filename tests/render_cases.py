@@ -51,7 +51,7 @@ def averaged() -> Opened:
 
 def hostile() -> Opened:
     """A schedule whose names are hostile."""
-    text = TINY.replace("name: tiny", 'name: "</title><i>&"')
+    text = TINY.replace("name: tiny", 'name: "</title><i>&日本語"')
     for plain, name in zip("ab", HOSTILE, strict=True):
         text = text.replace(f"id: {plain},", f"id: {json.dumps(name)}, location: {json.dumps(name + '!')},")
     return open_schedule(Schedule(solved_document(text)))

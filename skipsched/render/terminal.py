@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -134,6 +133,8 @@ class _Drawing:
         entries.append((f"{_IDLE} idle", self.pen.faint(_IDLE)))
         if view.microbatches:
             entries.append((f"{_OTHER} other microbatches", self.pen.faint(_OTHER)))
+        if self.pen.colored and self.pen.color_by == "microbatch":
+            entries.append(("colours: microbatches", ""))
         entries.append((f"a column: {seconds((view.end - view.begin) / self.width)}", ""))
         entries.append(("small letters: less than half a column", ""))
         lines, used = [""], 0
@@ -157,7 +158,15 @@ class _Drawing:
             yield f"{counted(self.chart.left_out, 'node')} left out that no microbatch asked for visits"
 
     def _wrapped(self, text: str) -> list[str]:
-        return textwrap.wrap(text, self.columns)
+        """The text in lines that fit; a word that does not is cut."""
+        lines = [""]
+        for word in text.split():
+            longer = f"{lines[-1]} {word}".lstrip()
+            if cells(longer) <= self.columns:
+                lines[-1] = longer
+            else:
+                lines.append(_fitted(word, min(cells(word), self.columns)))
+        return [line for line in lines if line]
 
 
 class _Pen:
@@ -178,7 +187,7 @@ class _Pen:
             return self.faint(_FILLS[bar.kind] * length)
         letter = _LETTERS[bar.kind]
         if column.small:
-            return self._in_color(letter.lower(), _nearest(color_of(bar, self.color_by)))
+            return self._in_color(letter.lower(), color_of(bar, self.color_by))
         number = "" if bar.microbatch is None else str(bar.microbatch)
         name = letter + (number if len(number) < length else "")
         fill = " " if self.colored and bar.is_action else _FILLS[bar.kind]
@@ -194,8 +203,8 @@ class _Pen:
         """What is there, but not looked for."""
         return f"\x1b[2m{text}\x1b[0m" if self.colored else text
 
-    def _in_color(self, text: str, number: int) -> str:
-        return f"\x1b[38;5;{number}m{text}\x1b[0m" if self.colored else text
+    def _in_color(self, text: str, color: str) -> str:
+        return f"\x1b[38;5;{_nearest(color)}m{text}\x1b[0m" if self.colored else text
 
     def _on_color(self, text: str, color: str) -> str:
         # Black reads well on all of the palette's colours.
@@ -223,13 +232,15 @@ def _fitted(text: str, width: int) -> str:
 
 
 def _told(hidden: Sequence[Bar]) -> Iterator[str]:
-    """What has no column of its own."""
-    for why, bars in (
-        ("they take no time", [bar for bar in hidden if bar.begin == bar.end]),
-        ("other bars take more of their columns", [bar for bar in hidden if bar.begin < bar.end]),
-    ):
-        kinds = Counter(bar.kind for bar in bars)
-        if kinds:
-            parts = ", ".join(f"{kinds[kind]} {NAMES[kind]}" for kind in NAMES if kinds[kind])
-            zoom = "" if why.startswith("they") else "; --from and --to show more"
-            yield f"not shown: {parts} ({why}{zoom})"
+    """What shows in no column, and why."""
+    instant = Counter(bar.kind for bar in hidden if bar.begin == bar.end)
+    short = Counter(bar.kind for bar in hidden if bar.begin < bar.end)
+    if instant:
+        yield f"not shown: {_listed(instant)} (they take no time)"
+    if short:
+        zoom = "--from and --to show more"
+        yield f"not shown: {_listed(short)} (other bars take more of their columns; {zoom})"
+
+
+def _listed(kinds: Mapping[Kind, int]) -> str:
+    return ", ".join(f"{kinds[kind]} {name}" for kind, name in NAMES.items() if kinds.get(kind))

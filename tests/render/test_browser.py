@@ -222,7 +222,7 @@ def test_what_was_asked_for_is_shown_first(chromium: Browser, tmp_path: Path) ->
 
 def test_names_are_shown_as_they_are(chromium: Browser, tmp_path: Path) -> None:
     show(chromium, tmp_path, hostile())
-    assert chromium.text("#name") == "</title><i>&"
+    assert chromium.text("#name") == "</title><i>&日本語"
     names = chromium.evaluate(
         "[...document.querySelectorAll('#nodes tbody button')].map(cell => cell.textContent)"
     )

@@ -137,7 +137,7 @@ def test_names_stay_names() -> None:
         _Read(page(hostile(), everything(hostile()))),
     )
     assert strange.tags == plain.tags
-    assert strange.title == "skipsched show: </title><i>&"
+    assert strange.title == "skipsched show: </title><i>&日本語"
     held = json.loads(strange.scripts[0])
     assert {node["id"] for node in held["nodes"]} == set(HOSTILE)
     assert {node["location"] for node in held["nodes"]} == {f"{name}!" for name in HOSTILE}

@@ -102,5 +102,5 @@ def test_names_are_escaped() -> None:
     root = drawn(hostile())
     titles = {element.text for element in root.iter(f"{SPACE}title")}
     assert set(HOSTILE) <= titles
-    assert any("</title><i>&" in (title or "") for title in titles)
+    assert any("</title><i>&日本語" in (title or "") for title in titles)
     assert not list(root.iter(f"{SPACE}i")) and not list(root.iter(f"{SPACE}b"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -126,6 +127,9 @@ def test_names_are_cut_by_the_cells_they_take() -> None:
     drawn = text(hostile(), 40).splitlines()
     assert any(line[5:].startswith(" </script><b>… ") for line in drawn)
     assert max(map(cells, drawn)) <= 40
+    # So is the name of the whole.
+    chart = replace(chart_of(hostile(), everything(hostile())), title=40 * "語")
+    assert text_of(chart, Window(40, None, False)).splitlines()[0] == f"{19 * '語'}… "
 
 
 @settings(max_examples=30, deadline=None)

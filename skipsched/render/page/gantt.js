@@ -69,7 +69,7 @@ function drawGround(context, width, first, last) {
   }
 }
 
-/** The place in a node's order of the first action that ends after a time. */
+/** The place in a node's order of the first action that does not end before a time. */
 function firstAfter(sequence, time) {
   let [low, high] = [0, sequence.length];
   while (low < high) {
