@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from skipsched.instance import Instance
 from skipsched.opened import Opened
-from skipsched.plan import Actions
 from skipsched.schedule.document import bubble_ratio
 from skipsched.scheduled import Scheduled
 from skipsched.text.words import counted, seconds
@@ -117,12 +116,14 @@ def chart_of(opened: Opened, view: View) -> Chart:
     routes = scheduled.plan.routes
     visited = {node for microbatch in view.microbatches for node in routes.paths[microbatch]}
     shown = view.nodes or visited or range(instance.nodes)
-    lasts = allreduces(scheduled)
+    averaging = [
+        [Bar("all-reduce", None, begin, end)] if begin < end else [] for begin, end in allreduces(scheduled)
+    ]
     rows = []
     for stage, members in enumerate(routes.members(instance.stages)):
         for node in filter(shown.__contains__, members):
-            bars = [*_bars(instance, scheduled, node, view.microbatches), *_allreduce(*lasts[stage])]
-            kept = tuple(bar for bar in bars if _in_view(bar, view))
+            bars = _bars(instance, scheduled, node, view.microbatches)
+            kept = tuple(bar for bar in (*bars, *averaging[stage]) if _in_view(bar, view))
             rows.append(Row(instance.node_ids[node], stage, kept))
     left_out = 0 if view.nodes else instance.nodes - len(rows)
     return Chart(_title(opened, view), view, tuple(rows), left_out)
@@ -145,18 +146,11 @@ def _bars(instance: Instance, scheduled: Scheduled, node: int, chosen: frozenset
     for position, action in enumerate(sequence, 1):
         microbatch, end = action // actions.per_microbatch, scheduled.end[action]
         stands_out = not chosen or microbatch in chosen
-        yield Bar(actions.operation(action), microbatch, _start(actions, scheduled, action), end, stands_out)
+        begin = end - actions.duration[action]
+        yield Bar(actions.operation(action), microbatch, begin, end, stands_out)
         # That of a node's last action counts for nothing.
         if instance.overhead and position < len(sequence):
             yield Bar("overhead", microbatch, end, end + instance.overhead, stands_out)
-
-
-def _start(actions: Actions, scheduled: Scheduled, action: int) -> int:
-    return scheduled.end[action] - actions.duration[action]
-
-
-def _allreduce(begin: int, end: int) -> Iterable[Bar]:
-    return [Bar("all-reduce", None, begin, end)] if begin < end else []
 
 
 def _in_view(bar: Bar, view: View) -> bool:

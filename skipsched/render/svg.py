@@ -12,8 +12,8 @@ from skipsched.render.ticks import ticks
 from skipsched.text.diagnostics import cells
 from skipsched.text.words import seconds
 
-#: Pixels. Bars of a row leave a gap to the next row's; what is narrower than a hair is
-#: drawn as a hair, or left out if it is an overhead.
+#: Pixels. Bars of a row leave a gap to the next row's; what is narrower than a hair is drawn as a hair, or
+#: left out if it is an overhead.
 _PLOT, _ROW, _GAP, _HAIR = 1100, 18, 3, 0.4
 _TOP, _BOTTOM, _MARGIN = 52, 34, 12
 #: Pixels of a character of the labels, about.
@@ -30,7 +30,6 @@ text { font: 11px system-ui, sans-serif; fill: #1c2430 }
 .faint { opacity: .16 }
 @media (prefers-color-scheme: dark) {
 text { fill: #e3e7ec } .ground { fill: #14181e } .band { fill: #1c222b } .grid { stroke: #3b4552 }
-.bar { fill: #10151c }
 }
 """
 
@@ -98,10 +97,8 @@ class _Drawing:
 
     def _bar(self, bar: Bar, row: Row, y: int) -> Iterator[str]:
         """A bar, as far as the view shows it, and its microbatch where that fits."""
-        begin, end = (
-            self._x(max(bar.begin, self.chart.view.begin)),
-            self._x(min(bar.end, self.chart.view.end)),
-        )
+        view = self.chart.view
+        begin, end = self._x(max(bar.begin, view.begin)), self._x(min(bar.end, view.end))
         height: float = _ROW - _GAP
         top = y + _GAP / 2
         if bar.kind == "overhead":
