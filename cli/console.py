@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from skipsched.text.diagnostics import Diagnostic
 
 _COLORS = {"error": "red", "warning": "yellow"}
-#: Columns of the widest report: more than any table has.
+#: Columns of the widest report: more than any table has, and as many as a chart is useful with.
 _WIDEST = 400
 #: Columns of what is fitted to a window, where there is no window.
 _PIPED = 100
@@ -42,12 +42,13 @@ def color_wanted(stream_is_terminal: bool) -> bool:
 def window_size() -> tuple[int, int | None]:
     """Columns and lines for what is fitted to stdout's window, as COLUMNS and LINES say or as it is.
 
-    Without a window there are 100 columns, and no end of lines (None).
+    Without a window there are 100 columns, and no end of lines (None). There are never more than 400 columns.
     """
     if sys.stdout.isatty():
-        return shutil.get_terminal_size()
-    columns, lines = (os.environ.get(name, "") for name in ("COLUMNS", "LINES"))
-    return _positive(columns) or _PIPED, _positive(lines)
+        columns, lines = shutil.get_terminal_size()
+        return min(columns, _WIDEST), lines
+    given = [_positive(os.environ.get(name, "")) for name in ("COLUMNS", "LINES")]
+    return min(given[0] or _PIPED, _WIDEST), given[1]
 
 
 def _positive(text: str) -> int | None:

@@ -63,7 +63,9 @@ def test_from_standard_input(schedule: Path) -> None:
     assert call("show", "-", stdin=schedule.read_bytes()) == call("show", schedule)
 
 
-@pytest.mark.parametrize(("columns", "wide"), [("140", 140), ("60", 60), ("0", 100), ("many", 100)])
+@pytest.mark.parametrize(
+    ("columns", "wide"), [("140", 140), ("60", 60), ("0", 100), ("many", 100), ("9" * 9, 400)]
+)
 def test_columns(schedule: Path, monkeypatch: pytest.MonkeyPatch, columns: str, wide: int) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     assert max(map(cells, call("show", schedule).out.splitlines())) == wide
