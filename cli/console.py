@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     from skipsched.text.source import Mark
 
 _COLORS = {"error": "red", "warning": "yellow"}
-#: Columns of the widest report: more than any table has.
+#: Columns of the widest report: more than any table has, and as many as a chart is useful with.
 _WIDEST = 400
+#: Columns of what is fitted to a window, where there is no window.
+_PIPED = 100
 #: Members of a conflict, and changes, that are listed.
 _MOST_TOLD = 20
 #: Under these keys the context of a run keeps whether stderr is JSON, and what the closing object says.
@@ -92,6 +95,22 @@ def color_wanted(stream_is_terminal: bool) -> bool:
     if context is not None and context.color is not None:
         return context.color
     return stream_is_terminal and not os.environ.get("NO_COLOR")
+
+
+def window_size() -> tuple[int, int | None]:
+    """Columns and lines for what is fitted to stdout's window, as COLUMNS and LINES say or as it is.
+
+    Without a window there are 100 columns, and no end of lines (None). There are never more than 400 columns.
+    """
+    if sys.stdout.isatty():
+        columns, lines = shutil.get_terminal_size()
+        return min(columns, _WIDEST), lines
+    given = [_positive(os.environ.get(name, "")) for name in ("COLUMNS", "LINES")]
+    return min(given[0] or _PIPED, _WIDEST), given[1]
+
+
+def _positive(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) < 10 and int(text) > 0 else None
 
 
 def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:

@@ -32,6 +32,7 @@ _COMMANDS = {
     "solve": "Find a schedule for a topology.",
     "check": "Read a topology and report, without scheduling.",
     "validate": "Replay a schedule and check everything it claims.",
+    "show": "Draw a schedule: in the terminal, as SVG, as a page.",
     "generate": "Write a random topology of a given size and kind.",
     "compare": "Put skipsched beside the published methods.",
     "bench": "Measure methods on instances, over seeds and time limits.",

@@ -47,6 +47,25 @@ class Finite(click.FloatRange):
         return number
 
 
+class Time(click.ParamType[int]):
+    """A time with its unit, as in topologies, in whole microseconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Microseconds, rounded half up."""
+        from skipsched.instance import rounded
+        from skipsched.text.quantities import TIME, UnreadableError, quantity
+
+        try:
+            time = quantity(value.strip(), TIME)
+        except UnreadableError as error:
+            self.fail(f"{error.message}{f'; {error.hint}' if error.hint else ''}", param, ctx)
+        if time < 0:
+            self.fail(f"{value} is before the iteration begins", param, ctx)
+        return rounded(time)
+
+
 topology_argument = click.argument("topology", type=TopologyName())
 seed_option = click.option(
     "--seed",

@@ -1,1 +1,1 @@
-"""Pictures of a schedule: in the terminal, as SVG, as a page."""
+"""Schedules for people who look rather than read: in the terminal, as SVG, as a page."""

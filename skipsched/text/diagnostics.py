@@ -82,11 +82,11 @@ def _excerpt(mark: Mark) -> list[str]:
     before = shown[: mark.column - begin]
     marked = shown[len(before) : len(before) + mark.length]
     number = f"{mark.line + 1:>5} | "
-    indent = " " * (len(number) + _width(before))
-    return [number + shown, indent + "^" + "~" * (_width(marked) - 1)]
+    indent = " " * (len(number) + cells(before))
+    return [number + shown, indent + "^" + "~" * (cells(marked) - 1)]
 
 
-def _width(text: str) -> int:
+def cells(text: str) -> int:
     """Cells a text takes on a terminal: two for a wide character, none for a combining one."""
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text

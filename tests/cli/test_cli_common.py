@@ -15,7 +15,7 @@ from cli_cases import STRANGE_LINK, WRONG, call, command, environment, finished,
 import skipsched
 from skipsched.topology.shipped import shipped_names
 
-COMMANDS = ["solve", "check", "validate", "generate", "bench", "schema"]
+COMMANDS = ["solve", "check", "validate", "show", "generate", "bench", "schema"]
 #: Seconds each of these takes to import, or a good part of one.
 HEAVY = {"ortools", "numpy", "networkx", "pandas"}
 
