@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from insight_cases import explanation_of, planned, random_opened
 from random_topologies import random_topology
@@ -84,6 +84,7 @@ workload: {stages: 2, data_nodes: 1, microbatches: 1, activation: 1 B}
         row = LinkRows(loaded).between(ids.index(source), ids.index(target))
         assert (row.field, row.name) == (field, name)
 
+    @settings(max_examples=50, deadline=None)
     @given(st.integers(0, 2**32))
     def test_its_figures_are_those_of_the_link(self, seed: int) -> None:
         loaded = load_topology(random_topology(Random(seed)))
@@ -170,6 +171,7 @@ class TestCandidates:
         assert list(changes) == ["a twice as fast", "b twice as fast"]
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.integers(0, 2**32))
 def test_every_change_is_what_it_says(seed: int) -> None:
     opened = random_opened(seed)

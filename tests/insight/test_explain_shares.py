@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from insight_cases import planned, random_opened
 from solver_cases import topology
@@ -102,6 +102,7 @@ class TestByHand:
         assert {link.row.name: link.allreduce for link in links} == {"c to b": 300_200, "a - b": 0}
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.integers(0, 2**32))
 def test_everything_adds_up_to_the_iteration_time(seed: int) -> None:
     opened = random_opened(seed)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skipsched.text.quantities import (
@@ -148,6 +148,7 @@ def test_scaled(text: str, factor: str, expected: str) -> None:
     assert scaled(text, Decimal(factor)) == expected
 
 
+@settings(deadline=None)
 @given(
     st.decimals(Decimal("1e-28"), Decimal("1e28"), places=28),
     st.sampled_from(["us", "ms", "s", "min"]),
