@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from skipsched_cli import exit_codes
+from skipsched_cli.compiled import wait_until_compiled
 from skipsched_cli.console import print_table, report_console
 from skipsched_cli.options import (
     Finite,
@@ -75,7 +76,6 @@ def command(
     from skipsched.compare.html import page
     from skipsched.compare.report import compared
     from skipsched.files.atomic import write_atomically
-    from skipsched.search.compiling import Compiling
     from skipsched.topology.load import load_topology
 
     talk = talk_of(quiet, verbose)
@@ -89,10 +89,7 @@ def command(
     found: dict[str, Schedule] = {}
     contest = Contest(loaded, budget, seed, deterministic)
     with stopping(contest):
-        compiling = Compiling()
-        if not compiling.is_ready():
-            talk.say("part of the search is compiled first, which happens once after installation ...")
-        compiling.wait(until=lambda: contest.stopped)
+        wait_until_compiled(talk, contest)
         report = compared(contest, chosen, begin=talk.step, take=found.__setitem__)
     try:
         if folder is not None:

@@ -33,6 +33,7 @@ _COMMANDS = {
     "check": "Read a topology and report, without scheduling.",
     "validate": "Replay a schedule and check everything it claims.",
     "show": "Draw a schedule: in the terminal, as SVG, as a page.",
+    "explain": "Say why the iteration takes as long as it does, and what would shorten it.",
     "generate": "Write a random topology of a given size and kind.",
     "compare": "Put skipsched beside the published methods.",
     "bench": "Measure methods on instances, over seeds and time limits.",

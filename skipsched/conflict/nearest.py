@@ -96,18 +96,26 @@ def _counts(wish: Wish, old: int, values: Iterable[int], note: str = "") -> Iter
 
 
 def _path_length(wish: Wish) -> Iterator[Step]:
-    """Other lengths, written as the topology writes them: directly, as a ratio, or both."""
-    written, stages = wish.topology.document.get("rules", {}), wish.topology.workload.stages
-    old = wish.topology.rules.path_length
+    """Other lengths."""
+    stages, old = wish.topology.workload.stages, wish.topology.rules.path_length
     for length in sorted(range(2, stages + 1), key=lambda length: (abs(length - old), -length)):
-        changes = []
-        if "skip_ratio" in written:
-            ratio = f"{stages - length}/{stages}"
-            changes.append(wish.change(ratio, f"paths of {length} stages", "rules.skip_ratio"))
-        if "skip_ratio" not in written or "path_length" in written:
-            changes.append(wish.change(str(length), where="rules.path_length"))
         if length != old:
-            yield Step(tuple(changes), len(changes), abs(length - old))
+            changes = path_length_changes(wish.topology, length)
+            yield Step(changes, len(changes), abs(length - old))
+
+
+def path_length_changes(topology: Topology, length: int) -> tuple[Change, ...]:
+    """Paths of another length, written as the topology writes them: directly, as a ratio, or both."""
+    document, stages = topology.document, topology.workload.stages
+    written = document.get("rules", {})
+    changes = []
+    if "skip_ratio" in written:
+        ratio, where = f"{stages - length}/{stages}", "rules.skip_ratio"
+        changes.append(Change(where, value_at(document, where), ratio, f"paths of {length} stages"))
+    if "skip_ratio" not in written or "path_length" in written:
+        where = "rules.path_length"
+        changes.append(Change(where, value_at(document, where), str(length)))
+    return tuple(changes)
 
 
 def _max_jump(wish: Wish) -> Iterator[Step]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal, localcontext
 from fractions import Fraction
 
 from skipsched.text.diagnostics import did_you_mean, quoted
@@ -189,6 +190,20 @@ def quantity(text: str, units: Units) -> Fraction:
         return value
     hint = f'write {units.what} with its unit, such as "{units.example}"'
     raise UnreadableError("unit", f"{quoted(text)} has no unit; expected one of {known}", hint)
+
+
+def scaled(text: str, factor: Decimal) -> str:
+    """A figure with its unit, as `quantity` reads it, multiplied exactly and in the same unit.
+
+    >>> scaled("55 ms", Decimal("0.5"))
+    '27.5 ms'
+    """
+    match = _QUANTITY.fullmatch(text)
+    assert match is not None, "it has been read before"
+    figure, unit = match.groups()
+    with localcontext(prec=2 * _MAX_LENGTH):
+        product = (Decimal(figure) * factor).normalize()
+    return f"{product:f} {unit}" if unit else f"{product:f}"
 
 
 def _meant(unit: str, units: Units) -> str | None:

@@ -73,18 +73,18 @@ class Network:
     default: Link | None
     rows: Mapping[tuple[str, str], Link]
 
-    def link(self, source: Node, target: Node) -> Link | None:
-        """Figures from one node to another, the most specific row first; None if there is no link."""
-        rows = self.rows
+    def row(self, source: Node, target: Node) -> tuple[str, str] | None:
+        """The ends of the most specific row that holds from one node to another; None where no row does."""
         here, there = source.location, target.location
-        found = rows.get((source.id, target.id))
-        if found is None and there is not None:
-            found = rows.get((source.id, there))
-        if found is None and here is not None:
-            found = rows.get((here, target.id))
-        if found is None and here is not None and there is not None:
-            found = rows.get((here, there))
-        return found if found is not None else self.default
+        ends = [(source.id, target.id), (source.id, there), (here, target.id), (here, there)]
+        return next(
+            ((a, b) for a, b in ends if a is not None and b is not None and (a, b) in self.rows), None
+        )
+
+    def link(self, source: Node, target: Node) -> Link | None:
+        """Figures from one node to another; None if there is no link."""
+        ends = self.row(source, target)
+        return self.default if ends is None else self.rows[ends]
 
 
 @dataclass(frozen=True, slots=True)

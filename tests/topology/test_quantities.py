@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from skipsched.text.quantities import RATE, SIZE, TIME, Units, UnreadableError, number, quantity, ratio, whole
+from skipsched.text.quantities import (
+    RATE,
+    SIZE,
+    TIME,
+    Units,
+    UnreadableError,
+    number,
+    quantity,
+    ratio,
+    scaled,
+    whole,
+)
 
 
 @pytest.mark.parametrize(
@@ -116,3 +130,32 @@ def test_long_texts_are_refused_at_once() -> None:
             quantity(text, TIME)
         with pytest.raises(UnreadableError, match="longer than"):
             whole(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "factor", "expected"),
+    [
+        ("55 ms", "0.5", "27.5 ms"),
+        ("10.0625 MiB/s", "2", "20.125 MiB/s"),
+        ("50 kB", "2", "100 kB"),
+        (".5s", "0.5", "0.25 s"),
+        ("2. s", "2", "4 s"),
+        ("1e3 us", "2", "2000 us"),
+        ("0", "2", "0"),
+    ],
+)
+def test_scaled(text: str, factor: str, expected: str) -> None:
+    assert scaled(text, Decimal(factor)) == expected
+
+
+@settings(deadline=None)
+@given(
+    st.decimals(Decimal("1e-28"), Decimal("1e28"), places=28),
+    st.sampled_from(["us", "ms", "s", "min"]),
+    st.sampled_from([Decimal(2), Decimal("0.5")]),
+)
+def test_scaled_is_exact(figure: Decimal, unit: str, factor: Decimal) -> None:
+    text = f"{figure:f} {unit}"
+    if len(text) > 55:
+        return  # its half may be too long for a figure
+    assert quantity(scaled(text, factor), TIME) == quantity(text, TIME) * Fraction(factor)
