@@ -25,8 +25,8 @@ _READY, _MAKING = "ready", "making"
 _BEGUN: list[subprocess.Popen[bytes]] = []
 #: Seconds that making it takes at most, on any machine.
 _LONGEST = 600.0
-#: Versions of the program, or machines, whose code is kept.
-_VERSIONS = 5
+#: Versions of the program, or machines, whose code is kept, those apart that were used so many seconds ago.
+_VERSIONS, _IN_USE = 5, 3600.0
 _POLL_SECONDS = 0.05
 
 
@@ -37,6 +37,7 @@ class Compiling:
         self._folder: Path | None = None
         with suppress(OSError):  # nowhere to keep it: the program does without
             self._folder = code_folder()
+            os.utime(self._folder)  # in use: nobody takes it away
         self._process: subprocess.Popen[bytes] | None = None
 
     def is_ready(self) -> bool:
@@ -103,10 +104,16 @@ def compile_all() -> None:
     Chains(instance, clock, 1, 0, first, until=1.0, others=iter(()), apart=iter(())).step(first)
     (folder / _READY).touch()
     (folder / _MAKING).unlink(missing_ok=True)
-    # Of other versions of the program a few are kept.
-    folders = sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
-    for old in folders[_VERSIONS:]:
-        shutil.rmtree(old, ignore_errors=True)
+    with suppress(OSError):  # somebody else is about it
+        _clear(folder.parent)
+
+
+def _clear(base: Path) -> None:
+    """Take away what was used least lately, if it is much."""
+    used = {folder: folder.stat().st_mtime for folder in base.iterdir()}
+    for old in sorted(used, key=lambda folder: -used[folder])[_VERSIONS:]:
+        if time.time() - used[old] > _IN_USE:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 if __name__ == "__main__":

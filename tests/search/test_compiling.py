@@ -212,3 +212,25 @@ def test_all_is_compiled_before_the_marker_is_set(monkeypatch: pytest.MonkeyPatc
     assert (folder / "ready").exists()
     assert not (folder / "making").exists()
     assert Compiling().is_ready()
+
+
+def test_what_was_used_least_lately_is_taken_away(cache: Path) -> None:
+    """Nine versions: three used within the hour, one of these by whoever only asks whether it is there."""
+    hour = 3600.0
+    for age in range(8):
+        folder = cache / f"version-{age}"
+        folder.mkdir(parents=True)
+        used = time.time() - (0.4 * hour if age == 7 else age * hour)
+        os.utime(folder, (used, used))
+    os.utime(code_folder(), (0, 0))
+    Compiling()
+    compiling._clear(cache)
+    left = {folder.name for folder in cache.iterdir()}
+    assert left == {code_folder().name, "version-0", "version-7", "version-1", "version-2"}
+
+
+def test_whatever_is_in_use_stays(cache: Path) -> None:
+    for number in range(9):
+        (cache / f"version-{number}").mkdir(parents=True)
+    compiling._clear(cache)
+    assert len(list(cache.iterdir())) == 9
