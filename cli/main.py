@@ -23,6 +23,7 @@ _COMMANDS = {
     "solve": "Find a schedule for a topology.",
     "check": "Read a topology and report, without scheduling.",
     "validate": "Replay a schedule and check everything it claims.",
+    "simulate": "Replay a schedule many times under jitter, slow links, lost nodes.",
     "generate": "Write a random topology of a given size and kind.",
     "compare": "Put skipsched beside the published methods.",
     "bench": "Measure methods on instances, over seeds and time limits.",
@@ -133,7 +134,7 @@ def run() -> int:
         return _reader_gone()
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        click.echo(f"error: {place}{error.strerror}", err=True)
+        click.echo(f"error: {place}{error.strerror or error}", err=True)
         return exit_codes.BAD_INPUT
     return code if isinstance(code, int) else exit_codes.YES
 

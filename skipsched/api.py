@@ -9,13 +9,18 @@ from pathlib import Path
 
 from skipsched.check import Violation, check_schedule
 from skipsched.clock import Clock
+from skipsched.insight.conditions import DEFAULT_CONDITIONS, Conditions
+from skipsched.insight.policy import POLICIES, PolicyName
+from skipsched.insight.simulation import DEFAULT_RUNS, MOST_RUNS, Simulation
 from skipsched.instance import Instance
+from skipsched.opened import open_schedule
 from skipsched.plan import Actions
 from skipsched.schedule import Schedule
 from skipsched.schedule.plan import NoPlan, plan_from
 from skipsched.solver import DEFAULT_TIME_LIMIT, Options, Progress, Result, run_solver
 from skipsched.text.diagnostics import Diagnostic, InputError
 from skipsched.timing import replay as replay_order
+from skipsched.topology.limits import MAX_SEED
 from skipsched.topology.load import load_topology
 from skipsched.topology.model import Topology
 
@@ -173,3 +178,52 @@ def replay(
         ]
         for n, sequence in enumerate(plan.order)
     }
+
+
+def simulate(
+    schedule: Schedule | str | Path,
+    topology: Topology | str | Path | None = None,
+    *,
+    conditions: Conditions = DEFAULT_CONDITIONS,
+    policy: PolicyName = "order",
+    runs: int = DEFAULT_RUNS,
+    seed: int = 0,
+) -> Simulation:
+    """Replay a schedule many times while durations vary, nodes are slow or lost, and links slow.
+
+    Parameters
+    ----------
+    schedule
+        A schedule, or the path of one.
+    topology
+        What to simulate it on; the one that it carries by default.
+    conditions
+        What happens to the durations that the schedule expects.
+    policy
+        ``order``: nodes keep the schedule's order; ``fifo``: they take what arrived first.
+    runs
+        How many iterations.
+    seed
+        Of their chances: the same for all schedules and policies.
+
+    Raises
+    ------
+    InputError
+        If the schedule is not valid, or the conditions name nodes or links that are not there.
+    ValueError
+        If the policy is unknown, or runs or seed are out of range.
+    """
+    from skipsched.insight.simulate import simulate_schedule
+
+    if policy not in POLICIES:
+        raise ValueError(f"policy must be {' or '.join(POLICIES)}, not {policy}")
+    if not 1 <= runs <= MOST_RUNS:
+        raise ValueError(f"runs must be from 1 to {MOST_RUNS}, not {runs}")
+    if not 0 <= seed <= MAX_SEED:
+        raise ValueError(f"seed must be from 0 to {MAX_SEED}, not {seed}")
+    if not isinstance(schedule, Schedule):
+        schedule = Schedule.read(schedule)
+    opened = open_schedule(schedule, None if topology is None else _loaded(topology))
+    return simulate_schedule(
+        opened.topology, opened.instance, opened.scheduled, conditions, policy, runs, seed
+    )
