@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from skipsched.clock import Clock
 from skipsched.schedule import Schedule
 from skipsched.solver import DEFAULT_TIME_LIMIT, CheckFailed, Options, Result, run_solver
-from skipsched.text.words import seconds
+from skipsched.text.words import counted, seconds
 from skipsched.topology.load import load_topology
 from skipsched_cli import exit_codes
 from skipsched_cli.console import Talk, print_diagnostics, told_cause
@@ -65,6 +68,12 @@ before any schedule; with one in hand, Ctrl-C and SIGTERM write it and exit 0.
 @click.option("--hint", metavar="SCHEDULE", help="Start from this schedule; the result is never worse.")
 @click.option("--allocation-from", metavar="SCHEDULE", help="Keep this schedule's allocation.")
 @click.option("--no-windows", is_flag=True, help="Search without windows of the exact model.")
+@click.option(
+    "--robust",
+    type=Finite(0, 1, min_open=True, max_open=True),
+    metavar="Q",
+    help="Choose by this quantile of simulated iteration times: 0.95.",
+)
 @click.option("--stats", is_flag=True, help="Say on stderr what each phase did.")
 @talk_options
 def command(
@@ -78,6 +87,7 @@ def command(
     hint: str | None,
     allocation_from: str | None,
     no_windows: bool,
+    robust: float | None,
     stats: bool,
     quiet: bool,
     verbose: bool,
@@ -99,6 +109,7 @@ def command(
         hint=Schedule.read(hint) if hint is not None else None,
         allocation_from=Schedule.read(allocation_from) if allocation_from is not None else None,
         windows=not no_windows,
+        robust=robust,
     )
     with stopping(clock):
         try:
@@ -114,6 +125,8 @@ def command(
         _close(talk, result, clock)
         if result.statistics.has_waited:
             talk.say("part of the search was compiled first, which happens once after installation")
+        if robust is not None and result.schedule is not None and not _robust(result.schedule):
+            talk.say("chosen by the iteration time alone: there is no time to simulate schedules so large")
         if stats:
             _print_stats(result)
     if result.schedule is not None:
@@ -133,11 +146,21 @@ def _close(talk: Talk, result: Result, clock: Clock) -> None:
         return
     document = result.schedule.document
     parts = [f"{result.status}: iteration time {seconds(document['iteration_time'])}"]
+    robust = _robust(result.schedule)
+    if robust:
+        among = counted(robust["candidates"], "schedule")
+        parts.append(f"p{100 * robust['quantile']:g} {seconds(robust['time'])}, best of {among}")
     if result.lower_bound is not None:
         parts.append(f"bound {seconds(result.lower_bound)} ({result.bound_kind})")
         parts.append(f"gap {100 * document['gap']:.1f} %")
     parts.append(f"{clock.elapsed():.1f} s ({result.stop_reason.replace('_', ' ')})")
     talk.say(", ".join(parts))
+
+
+def _robust(schedule: Schedule) -> Mapping[str, Any]:
+    """What the schedule says of how it was chosen by simulation; empty if it was not."""
+    found: Mapping[str, Any] = schedule.document["solver"].get("robust", {})
+    return found
 
 
 def _print_stats(result: Result) -> None:

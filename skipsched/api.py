@@ -36,6 +36,7 @@ def solve(
     hint: Schedule | None = None,
     allocation_from: Schedule | None = None,
     windows: bool = True,
+    robust: float | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Result:
     """Find a schedule.
@@ -60,6 +61,8 @@ def solve(
         A schedule whose allocation is kept.
     windows
         Whether parts of the schedule are also bettered by the exact model.
+    robust
+        Choose among the best schedules the one whose simulated iterations are shortest by this quantile.
     on_progress
         Called with a `Progress` whenever something better is known.
 
@@ -73,14 +76,16 @@ def solve(
     InputError
         If the topology, the hint or the allocation to keep is wrong by itself.
     ValueError
-        If the time limit or the gap is out of range.
+        If the time limit, the gap or the quantile is out of range.
     """
     if not 0 < time_limit < math.inf:
         raise ValueError(f"time_limit must be positive and finite, not {time_limit}")
     if not 0 <= gap <= 1:
         raise ValueError(f"gap must be between 0 and 1, not {gap}")
+    if robust is not None and not 0 < robust < 1:
+        raise ValueError(f"robust must be between 0 and 1, both excluded, not {robust}")
     topology = _loaded(topology)
-    options = Options(gap, seed, workers, hint, allocation_from, windows)
+    options = Options(gap, seed, workers, hint, allocation_from, windows, robust)
     return run_solver(topology, options, Clock(time_limit, deterministic), on_progress)
 
 

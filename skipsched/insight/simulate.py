@@ -18,8 +18,8 @@ from skipsched.instance import Instance
 from skipsched.scheduled import Scheduled
 from skipsched.topology.model import Topology
 
-#: Times of actions that are held at once, all runs together: some hundred megabytes.
-_HELD = 2_000_000
+#: Times of actions that are held at once, all runs together: some two hundred megabytes.
+_HELD = 4_000_000
 
 
 def simulate_schedule(
@@ -30,6 +30,8 @@ def simulate_schedule(
     policy: PolicyName,
     runs: int,
     seed: int,
+    *,
+    with_shares: bool = True,
 ) -> Simulation:
     """Simulate a schedule's iteration.
 
@@ -43,6 +45,8 @@ def simulate_schedule(
         How nodes choose what to do next.
     runs, seed
         How many iterations, and the seed of their chances. The first runs are the same whatever their number.
+    with_shares
+        Whether critical paths are followed as well.
 
     Raises
     ------
@@ -61,7 +65,8 @@ def simulate_schedule(
         durations = durable.draw(some)
         ran = executed.run(durations)
         time, last, averaged = ends.of(ran, durations)
-        shares.add(last, durations, ran)
+        if with_shares:
+            shares.add(last, durations, ran)
         times.append(time)
         finished.append(ends.finished(ran))
         allreduce += int(averaged[np.isfinite(time)].sum())
