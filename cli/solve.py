@@ -126,7 +126,7 @@ def command(
         if result.statistics.has_waited:
             talk.say("part of the search was compiled first, which happens once after installation")
         if robust is not None and result.schedule is not None and not _robust(result.schedule):
-            talk.say("chosen by the iteration time alone: there is no time to simulate schedules so large")
+            talk.say("chosen by the iteration time alone: there is no time to simulate several schedules")
         if stats:
             _print_stats(result)
     if result.schedule is not None:

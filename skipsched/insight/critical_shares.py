@@ -26,11 +26,14 @@ class CriticalShares:
         The schedule.
     names
         Of the nodes.
+    overhead
+        Microseconds a node stays unavailable after every action.
     """
 
-    def __init__(self, scheduled: Scheduled, names: Sequence[str]) -> None:
+    def __init__(self, scheduled: Scheduled, names: Sequence[str], overhead: int) -> None:
         actions = scheduled.actions
         self._per = actions.per_microbatch
+        self._overhead = float(overhead)
         self._node = np.array(actions.node, np.intp)
         ends = np.stack([np.roll(self._node, 1), self._node])
         pairs, self._link = np.unique(ends, axis=1, return_inverse=True)
@@ -54,10 +57,12 @@ class CriticalShares:
             self._nodes.add(nodes, self._node[action], runs, computing)
             is_first = action % self._per == 0
             arrived = np.where(is_first, 0.0, ran.end[action - 1, runs] + travel)
-            waited = ran.end[action, runs] - computing > arrived
+            before = np.broadcast_to(ran.before, ran.end.shape)[action, runs]
+            # Not by start times: where sums are no longer exact these would be off.
+            free = np.where(before < 0, 0.0, ran.end[before, runs] + self._overhead)
+            waited = free > arrived
             came = ~waited & ~is_first
             self._links.add(links, self._link[action[came]], runs[came], travel[came])
-            before = np.broadcast_to(ran.before, ran.end.shape)[action, runs]
             goes_on = waited | came
             action, runs = np.where(waited, before, action - 1)[goes_on], runs[goes_on]
         self._nodes.close(nodes)

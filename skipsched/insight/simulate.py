@@ -56,7 +56,7 @@ def simulate_schedule(
     slowed = Slowed.of(conditions, topology, instance)
     durable = Durable(instance, scheduled, conditions, slowed, Luck(seed))
     ends = _Ends(scheduled)
-    shares = CriticalShares(scheduled, instance.node_ids)
+    shares = CriticalShares(scheduled, instance.node_ids, instance.overhead)
     times: list[Floats] = []
     finished: list[NDArray[np.int64]] = []
     allreduce = 0

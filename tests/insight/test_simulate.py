@@ -180,6 +180,15 @@ def test_the_critical_path_without_jitter_is_that_of_the_replay(seed: int) -> No
         assert sum(share.time for share in found.links) == travel
 
 
+def test_times_beyond_what_floats_hold_exactly() -> None:
+    """Critical paths were followed by start times, which rounding had moved, and round for ever."""
+    huge = Conditions(10, 10, {"a": 1e6, "b": 1e6}, {("a", "b"): 1e6}, Stragglers(1, 1e6))
+    for policy in ("order", "fifo"):
+        found = simulated(two(), huge, policy, 200)
+        assert found.times[-1] > 2**53
+        assert {share.runs for share in found.nodes} == {200}
+
+
 class TestResult:
     def test_quantiles(self) -> None:
         found = simulated(two(), Conditions(), runs=1000)
