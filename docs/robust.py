@@ -14,7 +14,7 @@ from statistics import mean
 import skipsched
 from skipsched.schedule import Schedule
 
-INSTANCES = ("geo-20", "homes-20")
+INSTANCES = ("geo-20", "homes-20", "uneven-24")
 QUANTILE = 0.95
 RUNS = 10_000
 #: The seed of what judges; schedules are chosen with the seeds of a stream of their own.
