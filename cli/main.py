@@ -34,6 +34,7 @@ _COMMANDS = {
     "validate": "Replay a schedule and check everything it claims.",
     "show": "Draw a schedule: in the terminal, as SVG, as a page.",
     "explain": "Say why the iteration takes as long as it does, and what would shorten it.",
+    "simulate": "Replay a schedule many times under jitter, slow links, lost nodes.",
     "generate": "Write a random topology of a given size and kind.",
     "compare": "Put skipsched beside the published methods.",
     "bench": "Measure methods on instances, over seeds and time limits.",
@@ -164,7 +165,7 @@ def _told(error: BaseException) -> int:
         return _reader_gone(sys.stdout)
     elif isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
-        print_error(f"error: {place}{error.strerror}")
+        print_error(f"error: {place}{error.strerror or error}")
     else:
         if isinstance(error, KeyboardInterrupt) and not speaks_json():
             click.echo(err=True)  # the terminal has ^C on the last line

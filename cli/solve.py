@@ -10,7 +10,7 @@ import click
 from skipsched.clock import Clock
 from skipsched.schedule import Schedule
 from skipsched.solver import DEFAULT_TIME_LIMIT, CheckFailed, Options, Result, run_solver
-from skipsched.text.words import seconds
+from skipsched.text.words import counted, seconds
 from skipsched.topology.load import load_topology
 from skipsched_cli import exit_codes
 from skipsched_cli.console import Talk, print_error, speaks_json, told_cause
@@ -68,6 +68,12 @@ before any schedule; with one in hand, Ctrl-C and SIGTERM write it and exit 0.
 @click.option("--hint", metavar="SCHEDULE", help="Start from this schedule; the result is never worse.")
 @click.option("--allocation-from", metavar="SCHEDULE", help="Keep this schedule's allocation.")
 @click.option("--no-windows", is_flag=True, help="Search without windows of the exact model.")
+@click.option(
+    "--robust",
+    type=Finite(0, 1, min_open=True, max_open=True),
+    metavar="Q",
+    help="Choose by this quantile of simulated iteration times: 0.95.",
+)
 @click.option("--stats", is_flag=True, help="Say on stderr what each phase did.")
 @talk_options
 def command(
@@ -81,6 +87,7 @@ def command(
     hint: str | None,
     allocation_from: str | None,
     no_windows: bool,
+    robust: float | None,
     stats: bool,
     quiet: bool,
     verbose: bool,
@@ -101,6 +108,7 @@ def command(
         hint=Schedule.read(hint) if hint is not None else None,
         allocation_from=Schedule.read(allocation_from) if allocation_from is not None else None,
         windows=not no_windows,
+        robust=robust,
     )
     with stopping(clock):
         try:
@@ -114,6 +122,12 @@ def command(
         _close(talk, result, clock, stats)
         if result.statistics.has_waited:
             talk.say("part of the search was compiled first, which happens once after installation")
+        if (
+            robust is not None
+            and result.schedule is not None
+            and not result.schedule.document["solver"].get("robust")
+        ):
+            talk.say("chosen by the iteration time alone: there is no time to simulate several schedules")
         if stats and not speaks_json():
             _print_stats(result)
     if result.schedule is not None:
@@ -146,6 +160,10 @@ def _close(talk: Talk, result: Result, clock: Clock, stats: bool) -> None:
 def _line(result: Result, document: Mapping[str, Any], clock: Clock) -> str:
     """The closing line of a schedule."""
     parts = [f"{result.status}: iteration time {seconds(document['iteration_time'])}"]
+    robust = document["solver"].get("robust")
+    if robust:
+        among = counted(robust["candidates"], "schedule")
+        parts.append(f"p{100 * robust['quantile']:g} {seconds(robust['time'])}, best of {among}")
     if result.lower_bound is not None:
         parts.append(f"bound {seconds(result.lower_bound)} ({result.bound_kind})")
         parts.append(f"gap {100 * document['gap']:.1f} %")

@@ -13,10 +13,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from skipsched.api import ReplayedAction, replay, solve, validate
+    from skipsched.api import ReplayedAction, replay, simulate, solve, validate
     from skipsched.check import Violation
     from skipsched.conflict import Cause, Change, Member
     from skipsched.generate import generate_topology
+    from skipsched.insight.conditions import Conditions, Stragglers
+    from skipsched.insight.simulation import Simulation
     from skipsched.schedule import Schedule
     from skipsched.solver import Progress, Result
     from skipsched.text.diagnostics import Diagnostic, InputError
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Cause",
     "Change",
+    "Conditions",
     "Deadlock",
     "Diagnostic",
     "InputError",
@@ -36,12 +39,15 @@ __all__ = [
     "ReplayedAction",
     "Result",
     "Schedule",
+    "Simulation",
+    "Stragglers",
     "Topology",
     "Violation",
     "__version__",
     "generate_topology",
     "load_topology",
     "replay",
+    "simulate",
     "solve",
     "validate",
 ]
@@ -49,6 +55,7 @@ __all__ = [
 _HOMES = {
     "Cause": "conflict",
     "Change": "conflict",
+    "Conditions": "insight.conditions",
     "Deadlock": "timing",
     "Diagnostic": "text.diagnostics",
     "InputError": "text.diagnostics",
@@ -57,12 +64,15 @@ _HOMES = {
     "ReplayedAction": "api",
     "Result": "solver",
     "Schedule": "schedule",
+    "Simulation": "insight.simulation",
+    "Stragglers": "insight.conditions",
     "Topology": "topology.model",
     "Violation": "check",
     "__version__": "version",
     "generate_topology": "generate",
     "load_topology": "topology.load",
     "replay": "api",
+    "simulate": "api",
     "solve": "api",
     "validate": "api",
 }

@@ -9,13 +9,18 @@ from pathlib import Path
 
 from skipsched.check import Violation, check_schedule
 from skipsched.clock import Clock
+from skipsched.insight.conditions import DEFAULT_CONDITIONS, Conditions
+from skipsched.insight.policy import POLICIES, PolicyName
+from skipsched.insight.simulation import DEFAULT_RUNS, MOST_RUNS, Simulation
 from skipsched.instance import Instance
+from skipsched.opened import open_schedule
 from skipsched.plan import Actions
 from skipsched.schedule import Schedule
 from skipsched.schedule.plan import NoPlan, plan_from
 from skipsched.solver import DEFAULT_TIME_LIMIT, Options, Progress, Result, run_solver
 from skipsched.text.diagnostics import Diagnostic, InputError
 from skipsched.timing import replay as replay_order
+from skipsched.topology.limits import MAX_SEED
 from skipsched.topology.load import load_topology
 from skipsched.topology.model import Topology
 
@@ -31,6 +36,7 @@ def solve(
     hint: Schedule | None = None,
     allocation_from: Schedule | None = None,
     windows: bool = True,
+    robust: float | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Result:
     """Find a schedule.
@@ -55,6 +61,8 @@ def solve(
         A schedule whose allocation is kept.
     windows
         Whether parts of the schedule are also bettered by the exact model.
+    robust
+        Choose among the best schedules the one whose simulated iterations are shortest by this quantile.
     on_progress
         Called with a `Progress` whenever something better is known.
 
@@ -68,14 +76,16 @@ def solve(
     InputError
         If the topology, the hint or the allocation to keep is wrong by itself.
     ValueError
-        If the time limit or the gap is out of range.
+        If the time limit, the gap or the quantile is out of range.
     """
     if not 0 < time_limit < math.inf:
         raise ValueError(f"time_limit must be positive and finite, not {time_limit}")
     if not 0 <= gap <= 1:
         raise ValueError(f"gap must be between 0 and 1, not {gap}")
+    if robust is not None and not 0 < robust < 1:
+        raise ValueError(f"robust must be between 0 and 1, both excluded, not {robust}")
     topology = _loaded(topology)
-    options = Options(gap, seed, workers, hint, allocation_from, windows)
+    options = Options(gap, seed, workers, hint, allocation_from, windows, robust)
     return run_solver(topology, options, Clock(time_limit, deterministic), on_progress)
 
 
@@ -173,3 +183,52 @@ def replay(
         ]
         for n, sequence in enumerate(plan.order)
     }
+
+
+def simulate(
+    schedule: Schedule | str | Path,
+    topology: Topology | str | Path | None = None,
+    *,
+    conditions: Conditions = DEFAULT_CONDITIONS,
+    policy: PolicyName = "order",
+    runs: int = DEFAULT_RUNS,
+    seed: int = 0,
+) -> Simulation:
+    """Replay a schedule many times while durations vary, nodes are slow or lost, and links slow.
+
+    Parameters
+    ----------
+    schedule
+        A schedule, or the path of one.
+    topology
+        What to simulate it on; the one that it carries by default.
+    conditions
+        What happens to the durations that the schedule expects.
+    policy
+        ``order``: nodes keep the schedule's order; ``fifo``: they take what arrived first.
+    runs
+        How many iterations.
+    seed
+        Of their chances: the same for all schedules and policies.
+
+    Raises
+    ------
+    InputError
+        If the schedule is not valid, or the conditions name nodes or links that are not there.
+    ValueError
+        If the policy is unknown, or runs or seed are out of range.
+    """
+    from skipsched.insight.simulate import simulate_schedule
+
+    if policy not in POLICIES:
+        raise ValueError(f"policy must be {' or '.join(POLICIES)}, not {policy}")
+    if not 1 <= runs <= MOST_RUNS:
+        raise ValueError(f"runs must be from 1 to {MOST_RUNS}, not {runs}")
+    if not 0 <= seed <= MAX_SEED:
+        raise ValueError(f"seed must be from 0 to {MAX_SEED}, not {seed}")
+    if not isinstance(schedule, Schedule):
+        schedule = Schedule.read(schedule)
+    opened = open_schedule(schedule, None if topology is None else _loaded(topology))
+    return simulate_schedule(
+        opened.topology, opened.instance, opened.scheduled, conditions, policy, runs, seed
+    )

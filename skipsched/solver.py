@@ -20,6 +20,7 @@ from skipsched.instance import Instance
 from skipsched.machine import cores
 from skipsched.plan import Actions, Plan
 from skipsched.rings import Ring, better_rings, rings_of
+from skipsched.robust import SHARE, Choice, Effort, Pool, choose
 from skipsched.routes.allocate import allocations
 from skipsched.routes.blocks import allocations_in_blocks
 from skipsched.routes.find import Infeasible, find_routes
@@ -76,6 +77,9 @@ class Options:
         A schedule whose allocation is kept.
     windows
         Whether parts of the schedule are also bettered by the exact model.
+    robust
+        The quantile of simulated iteration times by which to choose among the best schedules; None to take
+        the one that promises the shortest.
     """
 
     gap: float = 0.0
@@ -84,6 +88,7 @@ class Options:
     hint: Schedule | None = None
     allocation_from: Schedule | None = None
     windows: bool = True
+    robust: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +205,17 @@ class _Solve:
         self._candidates: Iterator[Sequence[int]] = (
             allocations(self._problem, clock, options.seed) if kept is None else iter([kept])
         )
+        self._effort = Effort.of(SHARE * clock.limit, self._actions())
+        self._pool: Pool | None = None
+        if options.robust is not None and self._effort.candidates:
+            self._pool = Pool(self._effort.candidates)
+        self._choice: Choice | None = None
+        # Counted work is that of the search alone.
+        self._choosing = 0.0 if self._pool is None or clock.deterministic else SHARE * clock.limit
         if not clock.deterministic:
             needed = _FINISH_PER_ACTION * self._actions()
-            clock.reserve = min(needed, _FINISH_AT_MOST * clock.limit) + _FINISH_SHARE * clock.limit
+            finish = min(needed, _FINISH_AT_MOST * clock.limit) + _FINISH_SHARE * clock.limit
+            clock.reserve = finish + self._choosing
 
     def _actions(self) -> float:
         """How many actions a schedule has, about: which nodes emit how much is still open."""
@@ -227,6 +240,7 @@ class _Solve:
             reason = "size_limit"
         except OutOfTime:
             reason = "interrupted" if self._clock.stopped else "time_limit"
+        self._choose()
         return self._result(reason, cause)
 
     def _hint_phase(self) -> None:
@@ -342,12 +356,18 @@ class _Solve:
         """Search for a moment."""
         assert self._best is not None
         better = improver.step(self._best)
+        if self._pool is not None:
+            for found in improver.plans():
+                if self._pool.wants(*found.objective):
+                    self._pool.add(in_emission_order(self._instance, found.scheduled(self._problem)))
         if better is not None:
             self._keep(better)
 
     def _keep(self, scheduled: Scheduled) -> None:
         """Take a new best schedule; end if it is good enough. Bounds wait until the first one stands."""
         self._best = scheduled = in_emission_order(self._instance, scheduled)
+        if self._pool is not None:
+            self._pool.add(scheduled)
         time = scheduled.objective.iteration_time
         self._statistics.incumbents.append((self._clock.elapsed(), time))
         self._tell()
@@ -355,6 +375,23 @@ class _Solve:
             self._bound = best_bound(self._problem, self._clock)
             self._tell()
         self._end_if_enough()
+
+    def _choose(self) -> None:
+        """Take the schedule that is best when durations vary, if that is asked for."""
+        if self._options.robust is None or self._pool is None or self._best is None:
+            return
+        self._clock.reserve -= self._choosing
+        with self._enter("choice"):
+            self._choice = choose(
+                self._topology,
+                self._instance,
+                self._pool.best(),
+                self._options.robust,
+                self._effort.runs,
+                self._options.seed,
+                self._clock,
+            )
+        self._best = self._choice.scheduled
 
     def _raise_bound(self, bound: Bound) -> None:
         """Take a new bound if it is better; end if the schedule is good enough by it."""
@@ -435,6 +472,7 @@ class _Solve:
             restricted_to=() if self._allocation is None else ("allocation",),
             lower_bound=self._bound.value if self._bound else None,
             bound_kind=self._bound.kind if self._bound else None,
+            robust=None if self._choice is None else self._choice.document(),
         )
         return document_of(self._topology, self._instance, scheduled, provenance)
 

@@ -18,6 +18,7 @@ _LIST: _Kind = ("a list", lambda value: isinstance(value, list))
 _TEXT: _Kind = ("a string", lambda value: isinstance(value, str))
 _INTEGER: _Kind = ("an integer", is_integer)
 _COUNT: _Kind = ("an integer from 0", lambda value: is_integer(value) and value >= 0)
+_POSITIVE: _Kind = ("an integer from 1", lambda value: is_integer(value) and value > 0)
 _NUMBER: _Kind = ("a number", is_number)
 _DURATION: _Kind = ("a number from 0", lambda value: is_number(value) and value >= 0)
 
@@ -54,6 +55,16 @@ _SOLVER: dict[str, _Kind] = {
     "wall_time": _or_null(_DURATION),
     "restricted_to": _TEXTS,
 }
+#: Where a schedule was chosen by simulation.
+_ROBUST: dict[str, _Kind] = {
+    "quantile": ("a number between 0 and 1", lambda value: is_number(value) and 0 < value < 1),
+    "time": _COUNT,
+    "runs": _POSITIVE,
+    "candidates": _POSITIVE,
+    "compute_jitter": _DURATION,
+    "link_jitter": _DURATION,
+    "shortest": _COUNT,
+}
 
 
 def is_schedule(document: Any, case: Case) -> bool:
@@ -78,6 +89,8 @@ def read_blocks(document: Mapping[str, Any], case: Case) -> dict[str, Any]:
         solver = _typed(top["solver"], _SOLVER, "solver.", case)
         if "status" in solver:
             top["status"] = _status(solver["status"], case)
+        if "robust" in top["solver"]:
+            _check_robust(top["solver"]["robust"], top, case)
     if "rings" in document:
         top["rings"] = document["rings"]
     return top
@@ -115,6 +128,20 @@ def _check_topology(block: Mapping[str, Any], case: Case) -> None:
     if block["sha256"] != sha256:
         claimed = shown(block["sha256"])
         case.fail("topology", f"`topology.sha256` is {claimed}; the hash of `topology.document` is {sha256}")
+
+
+def _check_robust(block: Any, top: Mapping[str, Any], case: Case) -> None:
+    """How the schedule was chosen by simulation. What the simulation gave is taken as it is said."""
+    if not isinstance(block, Mapping):
+        case.fail("format", f"`solver.robust` is {shown(block)}, not an object")
+        return
+    shortest = _typed(block, _ROBUST, "solver.robust.", case).get("shortest")
+    if shortest is None:
+        return
+    least, most = top.get("lower_bound") or 0, top.get("iteration_time", shortest)
+    if not least <= shortest <= most:
+        message = f"`solver.robust.shortest` is {shown(shortest)}; it lies between bound and iteration time"
+        case.fail("robust", message)
 
 
 def _status(status: str, case: Case) -> str | None:

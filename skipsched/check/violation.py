@@ -33,6 +33,7 @@ RULES = {
     "ring": "every stage's ring joins exactly its nodes, over links that exist",
     "objective": "the iteration time is what the replay and the all-reduces give",
     "bound": "the lower bound is no greater than the iteration time, and is named",
+    "robust": "no schedule to choose from was shorter than the bound, or longer than the one chosen",
     "gap": "the gap follows from iteration time and bound",
     "bubble-ratio": "the bubble ratio follows from durations and iteration time",
 }

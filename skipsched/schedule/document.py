@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -27,6 +28,8 @@ class Provenance:
         Microseconds; None if there is none.
     bound_kind
         Which argument gave it.
+    robust
+        How it was chosen by simulation; None if it was not.
     """
 
     version: str
@@ -38,6 +41,7 @@ class Provenance:
     restricted_to: tuple[str, ...]
     lower_bound: int | None
     bound_kind: str | None
+    robust: Mapping[str, float] | None = None
 
 
 def document_of(
@@ -85,6 +89,8 @@ def document_of(
             for n, order in enumerate(scheduled.plan.order)
         },
     }
+    if provenance.robust is not None:
+        document["solver"]["robust"] = dict(provenance.robust)
     if instance.allreduce.present:
         document["rings"] = [[ids[n] for n in ring.nodes] for ring in scheduled.rings]
     return document

@@ -57,6 +57,10 @@ class Chain:
         scheduled = self._found.scheduled(self._instance)
         return scheduled if scheduled.objective < objective else None
 
+    def plans(self) -> tuple[Found, Found]:
+        """The best plan on its way, and where it is."""
+        return self._found, Found.of(self._state)
+
 
 def begun(instance: Instance, begin: Scheduled) -> tuple[Problem, State]:
     """The tables, and the state of a plan with all that follows from it."""

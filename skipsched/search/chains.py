@@ -16,6 +16,7 @@ from skipsched.search.chain import Chain
 from skipsched.search.chance import chance_of
 from skipsched.search.cooling import Cooling
 from skipsched.search.effort import TIMES_PER_SECOND, shares_by
+from skipsched.search.found import Found
 from skipsched.search.problem import Ints
 from skipsched.statistics import Neighbourhood
 
@@ -121,6 +122,11 @@ class Chains:
     def _other(self, stream: int) -> Scheduled | None:
         """Another plan to begin from: some cannot be reached from others by moves that keep the rules."""
         return (self._heard() if stream % 2 else None) or next(self._others, None)
+
+    def plans(self) -> Iterator[Found]:
+        """Good plans: the best on each chain's way, and where it is."""
+        for chain in self._chains:
+            yield from chain.plans()
 
     def neighbourhoods(self) -> Mapping[str, Neighbourhood]:
         """What each move has done so far; seconds by the times of actions that it had computed."""

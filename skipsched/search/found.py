@@ -45,6 +45,11 @@ class Found(NamedTuple):
             value=state.figure[[TIME, TOTAL]],
         )
 
+    @property
+    def objective(self) -> tuple[int, int]:
+        """Iteration time and sum of completions, microseconds."""
+        return int(self.value[TIME]), int(self.value[TOTAL])
+
     def scheduled(self, instance: Instance) -> Scheduled:
         """The plan as the rest of the program knows it."""
         per = 2 * instance.path_length + 1

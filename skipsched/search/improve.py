@@ -15,6 +15,7 @@ from skipsched.statistics import Neighbourhood
 
 if TYPE_CHECKING:
     from skipsched.search.chains import Chains
+    from skipsched.search.found import Found
 
 #: The part of the time that is left to windows.
 _POLISH = 0.1
@@ -110,6 +111,10 @@ class Improver:
         return Chains(
             self._instance, clock, self._workers, self._seed, best, until, self._others, self._apart
         )
+
+    def plans(self) -> Iterator[Found]:
+        """Good plans that the chains have at the moment."""
+        return iter(()) if self._chains is None else self._chains.plans()
 
     def neighbourhoods(self) -> Mapping[str, Neighbourhood]:
         """What each neighbourhood has done so far."""
