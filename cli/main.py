@@ -24,6 +24,7 @@ _COMMANDS = {
     "check": "Read a topology and report, without scheduling.",
     "validate": "Replay a schedule and check everything it claims.",
     "generate": "Write a random topology of a given size and kind.",
+    "repair": "Repair a schedule after nodes left or came.",
     "compare": "Put skipsched beside the published methods.",
     "bench": "Measure methods on instances, over seeds and time limits.",
     "launch": "Run a schedule: one process for each node on this machine.",

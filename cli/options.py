@@ -91,23 +91,23 @@ def talk_of(quiet: bool, verbose: bool) -> Talk:
     return Talk(quiet, verbose)
 
 
-def refuse_overwriting(output: str, topology: str) -> None:
-    """Refuse an output that would replace the topology it is made from, under whatever name.
+def refuse_overwriting(output: str, source: str, what: str = "topology") -> None:
+    """Refuse an output that would replace the topology, or whatever it is made from, under whatever name.
 
     Raises
     ------
     click.UsageError
         If both are the same file.
     """
-    if "-" in (output, topology):
+    if "-" in (output, source):
         return
     try:
-        same = Path(output).samefile(topology)
+        same = Path(output).samefile(source)
     except (OSError, ValueError):
         return  # one of them is not there: nothing is replaced
     # What is written to a pipe or a device replaces nothing.
     if same and Path(output).is_file():
-        raise click.UsageError(f"{output} would overwrite the topology {topology}")
+        raise click.UsageError(f"{output} would overwrite the {what} {source}")
 
 
 def refuse_unwritable(path: str, option: str = "-o") -> None:

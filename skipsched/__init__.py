@@ -13,10 +13,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from skipsched.api import ReplayedAction, replay, solve, validate
+    from skipsched.api import ReplayedAction, repair_schedule, replay, solve, validate
     from skipsched.check import Violation
     from skipsched.conflict import Cause, Change, Member
     from skipsched.generate import generate_topology
+    from skipsched.repair.report import Report
+    from skipsched.repair.run import Repaired
     from skipsched.schedule import Schedule
     from skipsched.solver import Progress, Result
     from skipsched.text.diagnostics import Diagnostic, InputError
@@ -33,7 +35,9 @@ __all__ = [
     "InputError",
     "Member",
     "Progress",
+    "Repaired",
     "ReplayedAction",
+    "Report",
     "Result",
     "Schedule",
     "Topology",
@@ -41,6 +45,7 @@ __all__ = [
     "__version__",
     "generate_topology",
     "load_topology",
+    "repair_schedule",
     "replay",
     "solve",
     "validate",
@@ -54,7 +59,9 @@ _HOMES = {
     "InputError": "text.diagnostics",
     "Member": "conflict",
     "Progress": "solver",
+    "Repaired": "repair.run",
     "ReplayedAction": "api",
+    "Report": "repair.report",
     "Result": "solver",
     "Schedule": "schedule",
     "Topology": "topology.model",
@@ -62,6 +69,7 @@ _HOMES = {
     "__version__": "version",
     "generate_topology": "generate",
     "load_topology": "topology.load",
+    "repair_schedule": "api",
     "replay": "api",
     "solve": "api",
     "validate": "api",

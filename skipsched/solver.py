@@ -201,8 +201,7 @@ class _Solve:
             allocations(self._problem, clock, options.seed) if kept is None else iter([kept])
         )
         if not clock.deterministic:
-            needed = _FINISH_PER_ACTION * self._actions()
-            clock.reserve = min(needed, _FINISH_AT_MOST * clock.limit) + _FINISH_SHARE * clock.limit
+            clock.reserve = reserve(self._actions(), clock.limit)
 
     def _actions(self) -> float:
         """How many actions a schedule has, about: which nodes emit how much is still open."""
@@ -437,6 +436,11 @@ class _Solve:
             bound_kind=self._bound.kind if self._bound else None,
         )
         return document_of(self._topology, self._instance, scheduled, provenance)
+
+
+def reserve(actions: float, limit: float) -> float:
+    """Seconds to keep free, of a limit, for checking and writing a schedule of so many actions."""
+    return min(_FINISH_PER_ACTION * actions, _FINISH_AT_MOST * limit) + _FINISH_SHARE * limit
 
 
 def _refuse(option: str, why: str) -> NoReturn:
