@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import click
 
 from skipsched.clock import Clock
 from skipsched.files.document import write_document
-from skipsched.opened import open_schedule
+from skipsched.opened import Opened, open_schedule
 from skipsched.repair.run import DEFAULT_TIME_LIMIT, Repaired, on_topology, without_nodes
 from skipsched.schedule import Schedule
 from skipsched.solver import CheckFailed
 from skipsched.text.words import seconds
 from skipsched.topology.load import load_topology
+from skipsched.topology.model import Topology
 from skipsched_cli import exit_codes
 from skipsched_cli.console import Talk, print_diagnostics, told_cause
 from skipsched_cli.main import STARTED
@@ -75,9 +74,14 @@ def command(
         raise click.UsageError("give either --without, for each node that left, or --topology")
     _refuse_outputs(schedule, topology, output, report)
     clock = Clock(time_limit, deterministic, STARTED)
+    opened, now = _opened(schedule, topology, talk)
     with stopping(clock):
         try:
-            repair = _repaired(schedule, without, topology, clock, seed, talk)
+            with talk.live(clock.remaining) as progress:
+                if now is None:
+                    repair = without_nodes(opened, without, clock, seed, progress)
+                else:
+                    repair = on_topology(opened, now, clock, seed, progress)
         except CheckFailed as error:
             click.echo(
                 f"internal error, please report it: the repaired schedule is not valid\n{error}", err=True
@@ -112,19 +116,13 @@ def _refuse_outputs(schedule: str, topology: str | None, output: str, report: st
         refuse_overwriting(report, topology)
 
 
-def _repaired(
-    schedule: str, without: Sequence[str], topology: str | None, clock: Clock, seed: int, talk: Talk
-) -> Repaired:
-    """Read what is given, and repair."""
+def _opened(schedule: str, topology: str | None, talk: Talk) -> tuple[Opened, Topology | None]:
+    """The schedule, and the topology given, if any."""
     read = Schedule.read(schedule)
     now = None if topology is None else load_topology(topology)
     if now is not None and not talk.quiet:
         print_diagnostics(now.warnings)
-    opened = open_schedule(read)
-    with talk.live(clock.remaining) as progress:
-        if now is None:
-            return without_nodes(opened, without, clock, seed, progress)
-        return on_topology(opened, now, clock, seed, progress)
+    return open_schedule(read), now
 
 
 def _close(talk: Talk, repair: Repaired, clock: Clock) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from skipsched.check import Violation
     from skipsched.conflict import Cause, Change, Member
     from skipsched.generate import generate_topology
-    from skipsched.repair.report import Report
+    from skipsched.repair.report import RepairReport
     from skipsched.repair.run import Repaired
     from skipsched.schedule import Schedule
     from skipsched.solver import Progress, Result
@@ -35,9 +35,9 @@ __all__ = [
     "InputError",
     "Member",
     "Progress",
+    "RepairReport",
     "Repaired",
     "ReplayedAction",
-    "Report",
     "Result",
     "Schedule",
     "Topology",
@@ -59,9 +59,9 @@ _HOMES = {
     "InputError": "text.diagnostics",
     "Member": "conflict",
     "Progress": "solver",
+    "RepairReport": "repair.report",
     "Repaired": "repair.run",
     "ReplayedAction": "api",
-    "Report": "repair.report",
     "Result": "solver",
     "Schedule": "schedule",
     "Topology": "topology.model",

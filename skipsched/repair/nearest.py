@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 
 from skipsched.clock import Clock, OutOfTime
 from skipsched.instance import Instance
@@ -17,6 +18,8 @@ from skipsched.routes.holders import TooFew
 #: Looking for fewer changes than the construction makes takes so many deterministic seconds, and this part of
 #: the time left, at most.
 _EFFORT, _SHARE = 1.0, 0.2
+#: The part of the time left in which the exact model has to find routes where the construction finds none.
+_MOST = 0.6
 
 
 def nearest_routes(instance: Instance, former: Former, clock: Clock, workers: int, seed: int) -> Routes:
@@ -39,10 +42,11 @@ def nearest_routes(instance: Instance, former: Former, clock: Clock, workers: in
     fixed = instance.restricted_to(allocation)
     found = _constructed(fixed, former, allocation, clock)
     if found is None:
-        found = _asked(fixed, former, clock, workers) or _asked(instance, former, clock, workers)
-        if found is None:
-            raise Infeasible
-        return found
+        for tables in (fixed, instance):
+            found = _asked(tables, former, clock.part(_MOST), workers)
+            if found is not None:
+                return found
+        raise Infeasible
     if former.changed(instance, found) > 0:
         try:
             nearer = _asked(fixed, former, clock.part(_SHARE), workers, _EFFORT)
@@ -92,7 +96,9 @@ def _asked(
     taken = {slot: path for slot, path in kept.items() if solver.boolean_value(takes[slot])}
     routes = model.routes(solver, taken)
     # The model knows nothing of times: those it gave up are routed again around those it kept.
-    around = routes_around(instance, routes.allocation, taken, clock)
+    around = None
+    with suppress(OutOfTime):
+        around = routes_around(instance, routes.allocation, taken, clock)
     if around is None or former.changed(instance, around) > former.changed(instance, routes):
         return routes
     return around

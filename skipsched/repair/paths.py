@@ -1,4 +1,4 @@
-"""Paths for an allocation around those that are kept: as few as a construction can others are given up."""
+"""Paths for an allocation around those that are kept, of which few are given up where rules demand it."""
 
 from __future__ import annotations
 

@@ -74,8 +74,8 @@ class Microbatches:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """A whole report.
+class RepairReport:
+    """What a repair did.
 
     Parameters
     ----------
@@ -107,18 +107,17 @@ class Report:
         return {"format": FORMAT, **figures, "iteration_time": time}
 
     def told(self) -> Iterator[str]:
-        """For a person, line by line."""
+        """For a person, line by line; nothing of times."""
         yield from _listed([_told_left(left) for left in self.left])
         yield from _listed([f"{came.node} came: stage {came.stage}" for came in self.came])
         yield from _listed([f"{m.node} moves from stage {m.before} to stage {m.after}" for m in self.moved])
         yield from _listed([_told_copy(copy) for copy in self.copies])
         yield _told_paths(self.microbatches)
-        yield f"iteration time {seconds(self.before)} before, {seconds(self.after)} now"
 
 
 def report_of(
     opened: Opened, topology: Topology, instance: Instance, former: Former, scheduled: Scheduled
-) -> Report:
+) -> RepairReport:
     """The report of a repair.
 
     Parameters
@@ -134,7 +133,7 @@ def report_of(
     """
     allocation = scheduled.plan.routes.allocation
     nodes = list(zip(instance.node_ids, former.stages, allocation, strict=True))
-    return Report(
+    return RepairReport(
         topology=topology.name,
         left=tuple(_left(opened, set(instance.node_ids))),
         came=tuple(Came(node, after) for node, before, after in nodes if before is None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 
 from skipsched.bounds import Bound, best_bound
@@ -18,7 +19,7 @@ from skipsched.repair.former import Former
 from skipsched.repair.left import NothingLeft, left_without, with_sizes
 from skipsched.repair.nearest import nearest_routes
 from skipsched.repair.order import first_schedules
-from skipsched.repair.report import Report, report_of
+from skipsched.repair.report import RepairReport, report_of
 from skipsched.routes.find import Infeasible
 from skipsched.schedule import Schedule
 from skipsched.schedule.document import Provenance, document_of
@@ -59,7 +60,7 @@ class Repaired:
 
     stop_reason: str
     schedule: Schedule | None = None
-    report: Report | None = None
+    report: RepairReport | None = None
     cause: Cause | None = None
     has_waited: bool = False
 
@@ -153,8 +154,6 @@ class _Repairing:
         except Infeasible:
             cause = explain(self._topology, self._clock, self._workers)
             return Repaired("infeasible", cause=cause)
-        except TooLarge:
-            reason = "size_limit"
         except OutOfTime:
             reason = "interrupted" if self._clock.stopped else "time_limit"
         return self._outcome(reason)
@@ -170,7 +169,7 @@ class _Repairing:
                 break
 
     def _search(self, routes: Routes) -> str:
-        """Better the schedule until the time is over, or it is proved to be optimal; returns why it ended."""
+        """Better the schedule until it is proved to be optimal or nothing can better it; returns which."""
         from skipsched.search.improve import Improver
 
         assert self._best is not None, "there is a first schedule"
@@ -179,17 +178,21 @@ class _Repairing:
         free = {node for node, stage in enumerate(allocation) if stage != before[node]}
         problem = instance.restricted_to(allocation, free)
         self._bound = best_bound(problem, self._clock.part(_BOUNDS))
-        price = int(_WORTH_OF_PATHS * self._best.objective.iteration_time) // len(routes.paths)
+        # A first schedule may be far from what the search makes of it.
+        time = min(self._best.objective.iteration_time, self._opened.scheduled.objective.iteration_time)
+        price = int(_WORTH_OF_PATHS * time) // len(routes.paths)
         keeping = self._former.keeping(instance, allocation, price)
         improver = Improver(
             problem, self._clock, self._workers, self._seed, iter(()), iter(()), keeping=keeping
         )
         self._has_waited = improver.has_waited
-        while self._bound.value < self._best.objective.iteration_time:
-            better = improver.step(self._best)
-            if better is not None:
-                self._keep("search", better)
-        return "optimal"
+        with suppress(TooLarge):
+            while self._bound.value < self._best.objective.iteration_time:
+                better = improver.step(self._best)
+                if better is not None:
+                    self._keep("search", better)
+            return "optimal"
+        return "completed"
 
     def _keep(self, phase: str, scheduled: Scheduled) -> None:
         """Take a new best schedule."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from skipsched.clock import Clock
 from skipsched.instance import Instance
@@ -43,7 +43,10 @@ def nearest_allocation(
         If the clock runs out.
     """
     estimate = Estimate(instance)
-    allocation = assign(instance, _wishes(instance, estimate, before), _by_turn(before))
+    stayers = _stayers(instance, before)
+    # They choose first: who comes after them takes what is left, or moves as few as can be.
+    turns = sorted(range(instance.nodes), key=lambda n: n not in stayers)
+    allocation = assign(instance, _wishes(instance, estimate, before, stayers), turns)
     if isinstance(allocation, TooFew) or instance.nodes > _MOST_NODES:
         return allocation
     _choose_movers(instance, estimate, before, allocation, clock)
@@ -53,25 +56,32 @@ def nearest_allocation(
     return allocation
 
 
-def _by_turn(before: Sequence[int | None]) -> list[int]:
-    """All nodes, those that were there first."""
-    return sorted(range(len(before)), key=lambda n: before[n] is None)
-
-
-def _wishes(instance: Instance, estimate: Estimate, before: Sequence[int | None]) -> list[list[int]]:
-    """The stage that each node held; for one that comes, all, those furthest behind their size first."""
-    held = [0] * instance.stages
-    wishes: list[list[int]] = []
-    for stage in before:
-        if stage is not None:
-            held[stage] += 1
+def _stayers(instance: Instance, before: Sequence[int | None]) -> set[int]:
+    """The nodes that can stay where they were, as far as there is room."""
+    room = list(instance.max_sizes)
+    stayers: set[int] = set()
     for node, stage in enumerate(before):
-        if stage is not None:
-            wishes.append([stage])
-            continue
-        wishes.append(sorted(instance.allowed[node], key=lambda k: (held[k] / estimate.sizes[k], k)))
-        if wishes[-1]:
-            held[wishes[-1][0]] += 1
+        if stage is not None and stage in instance.allowed[node] and room[stage]:
+            room[stage] -= 1
+            stayers.add(node)
+    return stayers
+
+
+def _wishes(
+    instance: Instance, estimate: Estimate, before: Sequence[int | None], stayers: Collection[int]
+) -> list[list[int]]:
+    """The stage that each node held; for those that cannot stay, all, those furthest behind first."""
+    held = [0] * instance.stages
+    wishes: list[list[int]] = [[] for _ in before]
+    for node in stayers:
+        stage = before[node]
+        assert stage is not None, "who stays was there"
+        held[stage] += 1
+        wishes[node] = [stage]
+    for node, may in enumerate(instance.allowed):
+        if not wishes[node] and may:
+            wishes[node] = sorted(may, key=lambda k: (held[k] / estimate.sizes[k], k))
+            held[wishes[node][0]] += 1
     return wishes
 
 

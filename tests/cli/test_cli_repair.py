@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import pytest
 from check_cases import TINY
 from cli_cases import Outcome, call, command, environment, process, solved_document
 
-from skipsched import Schedule, load_topology, validate
+from skipsched import Progress, Schedule, load_topology, validate
+from skipsched.repair.nearest import nearest_routes
+from skipsched_cli.console import Talk
 
 #: A data node, two nodes behind it, and one more behind these.
 CHAIN = """
@@ -222,3 +225,32 @@ def test_a_full_disk(schedule: Path) -> None:
     ran = repaired(schedule, "--without", one_of_two(schedule), "-o", "/dev/full")
     assert ran.code == 2
     assert "No space left" in ran.err
+
+
+BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+
+
+@BOTH
+def test_interrupted_with_a_schedule_in_hand(
+    number: int, schedule: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def take(self: Talk, progress: Progress) -> None:  # noqa: ARG001
+        monkeypatch.undo()
+        signal.raise_signal(number)
+
+    monkeypatch.setattr(Talk, "_log", take)
+    ran = repaired(schedule, "--without", one_of_two(schedule), "--time-limit", "60")
+    assert ran.code == 0
+    assert "(interrupted)" in ran.err
+    assert validate(Schedule.parse("stdout", ran.out.encode())) == []
+
+
+@BOTH
+def test_interrupted_before_any(number: int, schedule: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*arguments: Any) -> Any:
+        signal.raise_signal(number)
+        return nearest_routes(*arguments)
+
+    monkeypatch.setattr("skipsched.repair.run.nearest_routes", interrupted)
+    ran = repaired(schedule, "--without", one_of_two(schedule))
+    assert (ran.code, ran.out) == (130, "")
