@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from skipsched.text.words import counted, seconds
+from skipsched.text.words import counted, seconds, size
 from skipsched_cli import exit_codes
 from skipsched_cli.console import print_error, print_table, report_console, told_cause
 from skipsched_cli.options import talk_of, talk_options, topology_argument
@@ -162,7 +162,7 @@ def _stage_rows(alike: Sequence[tuple[str, StageSummary]]) -> Iterator[list[str]
 def _memory_rows(alike: Sequence[tuple[str, StageSummary]]) -> Iterator[list[str]]:
     for name, stage in alike:
         if (memory := stage.memory) is not None:
-            yield [name, f"{memory.parameters:,}", _bytes(memory.state), _bytes(memory.footprint)]
+            yield [name, f"{memory.parameters:,}", size(memory.state), size(memory.footprint)]
 
 
 def _slot_rows(
@@ -174,7 +174,7 @@ def _slot_rows(
     for node in topology.nodes:
         if node.memory is not None:
             slots = [summary.slots[node.id][first] for first in firsts]
-            key = (_bytes(int(node.memory)), *(str(count) if count else "-" for count in slots))
+            key = (size(int(node.memory)), *(str(count) if count else "-" for count in slots))
             nodes.setdefault(key, []).append(node.id)
     for cells, names in nodes.items():
         shown = names if verbose or len(names) <= 4 else [*names[:3], f"and {len(names) - 3} more"]
@@ -192,10 +192,3 @@ def _times(span: Range | None) -> str:
         return "-"
     least, most = seconds(span.least), seconds(span.most)
     return least if least == most else f"{least} to {most}"
-
-
-def _bytes(count: int) -> str:
-    for power, unit in ((3, "GiB"), (2, "MiB"), (1, "KiB")):
-        if count >= 1024**power:
-            return f"{count / 1024**power:.2f} {unit}"
-    return f"{count} B"

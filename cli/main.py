@@ -36,6 +36,7 @@ _COMMANDS = {
     "explain": "Say why the iteration takes as long as it does, and what would shorten it.",
     "simulate": "Replay a schedule many times under jitter, slow links, lost nodes.",
     "generate": "Write a random topology of a given size and kind.",
+    "repair": "Repair a schedule after nodes left or came.",
     "compare": "Put skipsched beside the published methods.",
     "bench": "Measure methods on instances, over seeds and time limits.",
     "export": "Write a schedule in another tool's format.",

@@ -154,6 +154,7 @@ def _close(talk: Talk, result: Result, clock: Clock, stats: bool) -> None:
         gap=None if document is None else document["gap"],
         cause=None if result.cause is None else result.cause.document(),
         statistics=result.statistics.document() if stats else None,
+        report=None,
     )
 
 

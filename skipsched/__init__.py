@@ -13,12 +13,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from skipsched.api import ReplayedAction, replay, simulate, solve, validate
+    from skipsched.api import ReplayedAction, repair_schedule, replay, simulate, solve, validate
     from skipsched.check import Violation
     from skipsched.conflict import Cause, Change, Member
     from skipsched.generate import generate_topology
     from skipsched.insight.conditions import Conditions, Stragglers
     from skipsched.insight.simulation import Simulation
+    from skipsched.repair.report import RepairReport
+    from skipsched.repair.run import Repaired
     from skipsched.schedule import Schedule
     from skipsched.solver import Progress, Result
     from skipsched.text.diagnostics import Diagnostic, InputError
@@ -36,6 +38,8 @@ __all__ = [
     "InputError",
     "Member",
     "Progress",
+    "RepairReport",
+    "Repaired",
     "ReplayedAction",
     "Result",
     "Schedule",
@@ -46,6 +50,7 @@ __all__ = [
     "__version__",
     "generate_topology",
     "load_topology",
+    "repair_schedule",
     "replay",
     "simulate",
     "solve",
@@ -61,6 +66,8 @@ _HOMES = {
     "InputError": "text.diagnostics",
     "Member": "conflict",
     "Progress": "solver",
+    "RepairReport": "repair.report",
+    "Repaired": "repair.run",
     "ReplayedAction": "api",
     "Result": "solver",
     "Schedule": "schedule",
@@ -71,6 +78,7 @@ _HOMES = {
     "__version__": "version",
     "generate_topology": "generate",
     "load_topology": "topology.load",
+    "repair_schedule": "api",
     "replay": "api",
     "simulate": "api",
     "solve": "api",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from skipsched.insight.simulation import DEFAULT_RUNS, MOST_RUNS, Simulation
 from skipsched.instance import Instance
 from skipsched.opened import open_schedule
 from skipsched.plan import Actions
+from skipsched.repair.run import DEFAULT_TIME_LIMIT as DEFAULT_REPAIR_LIMIT
+from skipsched.repair.run import Repaired, on_topology, without_nodes
 from skipsched.schedule import Schedule
 from skipsched.schedule.plan import NoPlan, plan_from
 from skipsched.solver import DEFAULT_TIME_LIMIT, Options, Progress, Result, run_solver
@@ -87,6 +89,58 @@ def solve(
     topology = _loaded(topology)
     options = Options(gap, seed, workers, hint, allocation_from, windows, robust)
     return run_solver(topology, options, Clock(time_limit, deterministic), on_progress)
+
+
+def repair_schedule(
+    schedule: Schedule | str | Path,
+    *,
+    without: Collection[str] = (),
+    topology: Topology | str | Path | None = None,
+    time_limit: float = DEFAULT_REPAIR_LIMIT,
+    seed: int = 0,
+    deterministic: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Repaired:
+    """Make a new schedule after nodes left or came, keeping allocation and paths where that can be.
+
+    Parameters
+    ----------
+    schedule
+        A schedule, or the path of one.
+    without
+        Ids of the nodes that left.
+    topology
+        What there is now, instead of `without`; nodes are matched by their ids.
+    time_limit
+        Seconds at most; of deterministic work if `deterministic`.
+    seed
+        Of all random choices.
+    deterministic
+        Whether the result must be the same on every machine.
+    on_progress
+        Called with a `Progress` whenever something better is known.
+
+    Returns
+    -------
+    Repaired
+        Its schedule has passed the checker; its report says what was kept and what was not.
+
+    Raises
+    ------
+    InputError
+        If the schedule is not valid, it has no such nodes, or the topology cuts the model into other stages.
+    ValueError
+        If not one of `without` and `topology` is given, or the time limit is out of range.
+    """
+    if bool(without) == (topology is not None):
+        raise ValueError("give either without or topology")
+    if not 0 < time_limit < math.inf:
+        raise ValueError(f"time_limit must be positive and finite, not {time_limit}")
+    clock = Clock(time_limit, deterministic)
+    opened = open_schedule(schedule if isinstance(schedule, Schedule) else Schedule.read(schedule))
+    if topology is None:
+        return without_nodes(opened, without, clock, seed, on_progress)
+    return on_topology(opened, _loaded(topology), clock, seed, on_progress)
 
 
 def validate(

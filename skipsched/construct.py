@@ -18,7 +18,7 @@ from skipsched.scheduled import Scheduled
 _ALLOCATIONS = 40
 _LOAD_PRICES = (1.0, 0.5, 2.0, 0.2)
 #: How long nodes wait for what is on its way, each tried in turn.
-_PATIENCE = (0.0, 0.5)
+PATIENCE = (0.0, 0.5)
 #: Orders with randomly shaken urgencies, tried on the best routes.
 _SHAKEN = 150
 _SHAKE = 0.3
@@ -114,7 +114,7 @@ def _plans(
         for rng in passes:
             for urgency in rules:
                 shaken = urgency if rng is None else [u * (1 + _SHAKE * rng.random()) for u in urgency]
-                for patience in _PATIENCE:
+                for patience in PATIENCE:
                     plan = dispatch(instance, routes, actions, shaken, patience)
                     yield Scheduled.of(instance, plan, actions, rings)
 

@@ -7,7 +7,7 @@ once, half up.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
@@ -141,9 +141,10 @@ class Instance:
             most_states=limits.MAX_ORDER_STATES,
         )
 
-    def restricted_to(self, allocation: Sequence[int]) -> Instance:
-        """The problem with an allocation given: each node may hold its stage alone."""
-        restricted = replace(self, allowed=tuple((stage,) for stage in allocation))
+    def restricted_to(self, allocation: Sequence[int], free: Collection[int] = ()) -> Instance:
+        """The problem with an allocation given: each node, unless it is free, may hold its stage alone."""
+        allowed = tuple(self.allowed[n] if n in free else (k,) for n, k in enumerate(allocation))
+        restricted = replace(self, allowed=allowed)
         # What has been computed so far does not depend on who may hold what.
         for name in ("orders", "round_trip", "complete"):
             if name in self.__dict__:

@@ -213,9 +213,7 @@ class _Solve:
         # Counted work is that of the search alone.
         self._choosing = 0.0 if self._pool is None or clock.deterministic else SHARE * clock.limit
         if not clock.deterministic:
-            needed = _FINISH_PER_ACTION * self._actions()
-            finish = min(needed, _FINISH_AT_MOST * clock.limit) + _FINISH_SHARE * clock.limit
-            clock.reserve = finish + self._choosing
+            clock.reserve = reserve(self._actions(), clock.limit) + self._choosing
 
     def _actions(self) -> float:
         """How many actions a schedule has, about: which nodes emit how much is still open."""
@@ -475,6 +473,11 @@ class _Solve:
             robust=None if self._choice is None else self._choice.document(),
         )
         return document_of(self._topology, self._instance, scheduled, provenance)
+
+
+def reserve(actions: float, limit: float) -> float:
+    """Seconds to keep free, of a limit, for checking and writing a schedule of so many actions."""
+    return min(_FINISH_PER_ACTION * actions, _FINISH_AT_MOST * limit) + _FINISH_SHARE * limit
 
 
 def _refuse(option: str, why: str) -> NoReturn:

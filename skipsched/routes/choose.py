@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from math import isqrt
 
 from skipsched.clock import Clock, OutOfTime
@@ -46,7 +47,7 @@ def choose_paths(
     OutOfTime
         If the clock runs out.
     """
-    router = _Router(instance, allocation, load_price, clock, slots_of)
+    router = Router(instance, allocation, load_price, clock, slots_of)
     chosen = router.first_choice()
     if chosen is None:
         return None
@@ -74,11 +75,11 @@ def paths_at_hand(instance: Instance, allocation: Sequence[int], clock: Clock) -
     OutOfTime
         If the clock runs out.
     """
-    router = _Router(instance, allocation, 0.0, clock, coarse_slots_of)
+    router = Router(instance, allocation, 0.0, clock, coarse_slots_of)
     return router.first_choice() is not None and router.rules_hold()
 
 
-class _Router:
+class Router:
     """Loads so far, and the cheapest path of a slot at the prices they make."""
 
     def __init__(
@@ -165,13 +166,18 @@ class _Router:
             self.add(slot, path, 1)
         return chosen
 
-    def reroute(self, chosen: dict[PathSlot, tuple[int, ...]], until: float) -> bool:
-        """Take every slot out and route it again at the prices of the others.
+    def reroute(
+        self,
+        chosen: dict[PathSlot, tuple[int, ...]],
+        until: float,
+        slots: Sequence[PathSlot] | None = None,
+    ) -> bool:
+        """Take every slot, or each of some, out and route it again at the prices of the others.
 
         Returns whether to go on: a path has changed, and the clock has not passed `until` with rules kept.
         """
         changed = False
-        for slot in self.slots:
+        for slot in self.slots if slots is None else slots:
             if self._clock.spent() > until and self.rules_hold():
                 return False
             before = chosen[slot]
@@ -192,6 +198,18 @@ class _Router:
         if path is None and any(len(a) < len(b) for a, b in zip(near[1:], self.members[1:], strict=True)):
             path = self._shortest(slot, [[slot.data_node], *self.members[1:]])
         return path
+
+    def cost(self, slot: PathSlot, path: Sequence[int]) -> int:
+        """What a path costs a slot at present prices."""
+        trips = self.instance.round_trip
+        ways = sum(trips[a][b] for a, b in pairwise((*path, path[0])))
+        prices = (self._stage_price(slot, self.allocation[n]) + self._node_price(slot, n) for n in path[1:])
+        return ways + sum(prices)
+
+    @property
+    def rule_price(self) -> int:
+        """More than any path costs but for the rules about all paths together."""
+        return self._unit // self.instance.nodes
 
     def _candidates(self, data_node: int, stage: int) -> list[int]:
         """Nodes of a stage that a path from a data node considers: all, or the nearest at present prices."""

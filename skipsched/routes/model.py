@@ -6,6 +6,7 @@ Asked only when the constructive solver found no paths: it either finds some, or
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ortools.sat.python import cp_model
@@ -80,7 +81,7 @@ class RoutesModel:
             If the clock ran out first.
         """
         solver = self.solution(workers)
-        return None if solver is None else self._routes(solver)
+        return None if solver is None else self.routes(solver)
 
     def solution(self, workers: int, effort: float = math.inf) -> cp_model.CpSolver | None:
         """A solver with values for all literals; None if there are none.
@@ -106,6 +107,26 @@ class RoutesModel:
         if status not in ("OPTIMAL", "FEASIBLE"):
             raise OutOfTime
         return solver
+
+    def takes(self, slot: PathSlot, path: Sequence[int], stages: Sequence[int]) -> Literal:
+        """A literal that holds only if a slot takes a path whose nodes hold some stages.
+
+        Parameters
+        ----------
+        stages
+            Of the nodes: an order that is allowed, each a stage that its node may hold.
+        """
+        orders = self.instance.orders
+        taken = self.model.new_bool_var("")
+        state = 0
+        for node, stage in zip(path, stages, strict=True):
+            if stage > 0:
+                state = next(after for after in orders.successors[state] if orders.stage[after] == stage)
+            self.model.add_implication(taken, self.state[slot, state])
+            self.model.add_implication(taken, self.holds[node, stage])
+            if self._nodes_matter and stage > 0:
+                self.model.add_implication(taken, self.visit[slot, stage, node])
+        return taken
 
     def _refuse_if_too_large(self) -> None:
         """A model that memory does not hold decides nothing, nor does one that takes too long."""
@@ -321,8 +342,16 @@ class RoutesModel:
                 ]
                 self.model.add_bool_or([self._emits(d, 0).negated(), *visits])
 
-    def _routes(self, solver: cp_model.CpSolver) -> Routes:
-        """Read the routes off a solution; without missing links any node of a stage serves in turn."""
+    def routes(
+        self, solver: cp_model.CpSolver, given: Mapping[PathSlot, tuple[int, ...]] | None = None
+    ) -> Routes:
+        """Read the routes off a solution; without missing links any node of a stage serves in turn.
+
+        Parameters
+        ----------
+        given
+            Paths of some slots that agree with the solution.
+        """
         instance = self.instance
         allocation = [0] * instance.nodes
         for (n, k), literal in self.holds.items():
@@ -331,8 +360,9 @@ class RoutesModel:
         members = Routes(tuple(allocation), ()).members(instance.stages)
         turn = [0] * instance.stages
         chosen: dict[PathSlot, tuple[int, ...]] = {}
+        chosen.update(given or {})
         for slot in self.slots:
-            if allocation[slot.data_node] != 0:
+            if allocation[slot.data_node] != 0 or slot in chosen:
                 continue
             path = [slot.data_node]
             for layer in instance.orders.layers[1:]:

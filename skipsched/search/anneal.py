@@ -8,7 +8,7 @@ from skipsched.search.compiled import compiled
 from skipsched.search.edit import accept, take_back
 from skipsched.search.found import Found, copy, is_better
 from skipsched.search.problem import Ints, Problem
-from skipsched.search.state import LAST, SPREAD, TIME, TOTAL, WORK, State
+from skipsched.search.state import LAST, LEFT, SPREAD, TIME, TOTAL, WORK, State
 from skipsched.search.times import settle
 
 #: The moves, in the order of the rows of what is counted of them.
@@ -18,16 +18,16 @@ MOVES = ("swap", "shift", "refit", "replace", "trade", "turn", "restage", "excha
 TRIED, ACCEPTED, GAINED, WORKED = range(4)
 #: What a move takes besides, in times of actions.
 PER_MOVE = 10
-#: Cost: the iteration time, and this part of the microbatches' mean completion and of the stages' mean
-#: spread, in parts of `WHOLE`. Without these most moves change nothing, and the search does not see where
-#: to go.
+#: Cost: the iteration time with the price of the paths that were left, and this part of the microbatches'
+#: mean completion and of the stages' mean spread, in parts of `WHOLE`. Without these most moves change
+#: nothing, and the search does not see where to go.
 WHOLE, MEAN = 16, 5
 
 
 @compiled
 def cost_of(state: State) -> int:
     """What annealing minimises."""
-    return int(WHOLE * state.figure[TIME] + _means(state, state.figure[TOTAL]))
+    return int(WHOLE * (state.figure[TIME] + state.figure[LEFT]) + _means(state, state.figure[TOTAL]))
 
 
 @compiled
@@ -82,12 +82,12 @@ def anneal(
         most = cost_of(state) + rise(chance, WHOLE * temperature)
         made = _made(problem, state, chance, move)
         # The mean completion will hardly fall by more than a sixteenth of itself.
-        limit = (most - _means(state, total - total // 16)) // WHOLE
+        limit = (most - _means(state, total - total // 16)) // WHOLE - state.figure[LEFT]
         accepted = made and settle(problem, state, limit) and cost_of(state) <= most
         if accepted:
             accept(state)
             if is_better(state, best):
-                counted[move, GAINED] += best.value[TIME] - state.figure[TIME]
+                counted[move, GAINED] += best.value[TIME] - state.figure[TIME] - state.figure[LEFT]
                 copy(state, best)
         else:
             take_back(problem, state, time, total, last)
@@ -115,6 +115,8 @@ def _made(problem: Problem, state: State, chance: Chance, move: int) -> bool:  #
     if move == 1:
         return order_moves.shift(problem, state, chance)
     if move == 2:
+        if state.figure[LEFT] and below(chance, 2):
+            return path_moves.go_home(problem, state, chance)
         return order_moves.refit(problem, state, chance)
     if move == 3:
         return path_moves.replace(problem, state, chance)

@@ -17,6 +17,7 @@ from skipsched.search.chance import chance_of
 from skipsched.search.cooling import Cooling
 from skipsched.search.effort import TIMES_PER_SECOND, shares_by
 from skipsched.search.found import Found
+from skipsched.search.keeping import ANY_PATHS, Keeping
 from skipsched.search.problem import Ints
 from skipsched.statistics import Neighbourhood
 
@@ -53,6 +54,8 @@ class Chains:
         Other plans, from which every second cycle begins; None for one that was not found.
     apart
         Plans on allocations of another kind: the best of a few is where every second chain begins.
+    keeping
+        Paths to keep.
     """
 
     def __init__(
@@ -65,9 +68,11 @@ class Chains:
         until: float,
         others: Iterator[Scheduled | None],
         apart: Iterator[Scheduled | None],
+        keeping: Keeping = ANY_PATHS,
     ) -> None:
         self._instance = instance
         self._clock = clock
+        self._keeping = keeping
         self._began, self._until = clock.spent(), until
         actions = begin.actions
         # The time may have run out, or been stopped, since it was seen that there is some.
@@ -84,7 +89,7 @@ class Chains:
         elsewhere = (self._heard() if count > 1 else None) or begin
         in_turn = [(1, begin), (hotter, elsewhere)]
         self._chains = [
-            Chain(instance, chance_of(seed, stream), *in_turn[stream % 2]) for stream in range(count)
+            Chain(instance, chance_of(seed, stream), *in_turn[stream % 2], keeping) for stream in range(count)
         ]
         self._seconds = 0.0
         #: Most wall seconds that taking the plans out took so far.
@@ -117,7 +122,7 @@ class Chains:
         self._clock.spend_seconds(self._work / TIMES_PER_SECOND)
         found = [chain.better(best) for chain in self._chains]
         self._out = max(self._out, self._clock.elapsed() - ended)
-        return min((s for s in found if s is not None), key=lambda s: s.objective, default=None)
+        return min((s for s in found if s is not None), key=self._keeping.worth, default=None)
 
     def _other(self, stream: int) -> Scheduled | None:
         """Another plan to begin from: some cannot be reached from others by moves that keep the rules."""

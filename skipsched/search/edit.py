@@ -7,6 +7,7 @@ from skipsched.search.problem import Problem
 from skipsched.search.ring import join_ring, leave_ring, take_rings_back
 from skipsched.search.state import (
     LAST,
+    LEFT,
     NODES,
     PATHS,
     RINGS,
@@ -51,12 +52,25 @@ def keep_path(problem: Problem, state: State, microbatch: int) -> None:
 def count_path(problem: Problem, state: State, microbatch: int, sign: int) -> None:
     """Count a microbatch's path in, or out with ``sign = -1``."""
     data_node = state.path[microbatch, 0]
+    if problem.price and is_away(problem, state, microbatch):
+        state.figure[LEFT] += sign * problem.price
     for position in range(problem.path_length):
         node = state.path[microbatch, position]
         stage = state.allocation[node]
         state.executed[stage] += sign
         state.carried[node] += sign
         state.covering[data_node, stage] += sign
+
+
+@compiled
+def is_away(problem: Problem, state: State, microbatch: int) -> bool:
+    """Whether a microbatch takes another path than the one it is to keep."""
+    if problem.home[microbatch, 0] < 0:
+        return False
+    for position in range(problem.path_length):
+        if state.path[microbatch, position] != problem.home[microbatch, position]:
+            return True
+    return False
 
 
 @compiled

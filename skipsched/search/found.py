@@ -12,7 +12,7 @@ from skipsched.rings import Ring, better_rings, ring_through, rings_of
 from skipsched.scheduled import Scheduled
 from skipsched.search.compiled import compiled
 from skipsched.search.problem import Ints
-from skipsched.search.state import TIME, TOTAL, State
+from skipsched.search.state import LEFT, TIME, TOTAL, State
 
 
 class Found(NamedTuple):
@@ -23,7 +23,7 @@ class Found(NamedTuple):
     allocation, successor, path, row, length
         As in `State`.
     value
-        Iteration time and sum of completions, `TIME` and `TOTAL`.
+        Iteration time, with the price of the paths that were left, and sum of completions: `TIME`, `TOTAL`.
     """
 
     allocation: Ints
@@ -42,7 +42,7 @@ class Found(NamedTuple):
             path=state.path.copy(),
             row=state.row.copy(),
             length=state.length.copy(),
-            value=state.figure[[TIME, TOTAL]],
+            value=state.figure[[TIME, TOTAL]] + state.figure[LEFT] * np.array([1, 0]),
         )
 
     @property
@@ -84,9 +84,10 @@ class Found(NamedTuple):
 
 @compiled
 def is_better(state: State, best: Found) -> bool:
-    """Whether a plan is better than another: a smaller iteration time, then a smaller sum of completions."""
-    if state.figure[TIME] != best.value[TIME]:
-        return bool(state.figure[TIME] < best.value[TIME])
+    """Whether a plan is better than another: a smaller time, then a smaller sum of completions."""
+    time = state.figure[TIME] + state.figure[LEFT]
+    if time != best.value[TIME]:
+        return bool(time < best.value[TIME])
     return bool(state.figure[TOTAL] < best.value[TOTAL])
 
 
@@ -106,4 +107,5 @@ def copy(state: State, best: Found) -> None:
             state.stale_path[microbatch] = False
             for position in range(state.path.shape[1]):
                 best.path[microbatch, position] = state.path[microbatch, position]
-    best.value[TIME], best.value[TOTAL] = state.figure[TIME], state.figure[TOTAL]
+    best.value[TIME] = state.figure[TIME] + state.figure[LEFT]
+    best.value[TOTAL] = state.figure[TOTAL]

@@ -11,6 +11,7 @@ from skipsched.exact.windows import Windows
 from skipsched.instance import Instance, has_instant_actions
 from skipsched.scheduled import Scheduled
 from skipsched.search.compiling import Compiling
+from skipsched.search.keeping import ANY_PATHS, Keeping
 from skipsched.statistics import Neighbourhood
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Improver:
         Plans on allocations of another kind, from which every second chain begins.
     windows
         Whether to use windows of the model at all.
+    keeping
+        Paths to keep.
     """
 
     def __init__(
@@ -53,11 +56,13 @@ class Improver:
         apart: Iterator[Scheduled | None],
         *,
         windows: bool = True,
+        keeping: Keeping = ANY_PATHS,
     ) -> None:
         self._instance = instance
         self._clock = clock
         self._workers = workers
         self._seed = seed
+        self._keeping = keeping
         self._others = others
         self._apart = apart
         self._chains: Chains | None = None
@@ -93,10 +98,13 @@ class Improver:
             return self._chains.step(best)
         if self._windows is not None:
             try:
-                return self._windows.step(best)
+                found = self._windows.step(best)
             except TooLarge:
                 self._windows = None
                 return None
+            # Windows know nothing of paths to keep.
+            worth = self._keeping.worth
+            return found if found is not None and worth(found) < worth(best) else None
         if not (self.has_waited and self._compiling.is_running()):
             raise TooLarge
         time.sleep(_POLL_SECONDS)
@@ -109,7 +117,15 @@ class Improver:
         clock = self._clock
         until = clock.spent() + clock.remaining() * (1 - _POLISH if self._windows else 1)
         return Chains(
-            self._instance, clock, self._workers, self._seed, best, until, self._others, self._apart
+            self._instance,
+            clock,
+            self._workers,
+            self._seed,
+            best,
+            until,
+            self._others,
+            self._apart,
+            self._keeping,
         )
 
     def plans(self) -> Iterator[Found]:

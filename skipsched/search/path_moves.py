@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from skipsched.search.chance import Chance, below
 from skipsched.search.compiled import compiled
-from skipsched.search.edit import count_path, keep_path, take_out
+from skipsched.search.edit import count_path, is_away, keep_path, take_out
 from skipsched.search.fit import fit_all_in
 from skipsched.search.pick import any_of_stage, other_of_stage, some_microbatch
 from skipsched.search.problem import Problem
@@ -87,6 +87,33 @@ def restage(problem: Problem, state: State, chance: Chance) -> bool:
     _put_in_order(problem, state, microbatch)
     share_path(problem, state, microbatch)
     return fit_paths_in(problem, state, chance)
+
+
+@compiled
+def go_home(problem: Problem, state: State, chance: Chance) -> bool:
+    """Let a path that was left, half the time two of them, be taken again."""
+    gone = 0
+    for _ in range(1 + below(chance, 2)):
+        microbatch = _some_away(problem, state, chance)
+        if microbatch >= 0:
+            free_path(problem, state, microbatch)
+            for position in range(1, problem.path_length):
+                state.path[microbatch, position] = problem.home[microbatch, position]
+            share_path(problem, state, microbatch)
+            gone += 1
+    return gone > 0 and fit_paths_in(problem, state, chance)
+
+
+@compiled
+def _some_away(problem: Problem, state: State, chance: Chance) -> int:
+    """A microbatch that does not take the path it is to keep; -1 if there is none."""
+    count = state.path.shape[0]
+    begin = below(chance, count)
+    for ahead in range(count):
+        microbatch = (begin + ahead) % count
+        if is_away(problem, state, microbatch):
+            return int(microbatch)
+    return -1
 
 
 @compiled

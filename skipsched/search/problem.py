@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from skipsched.bounds.tables import holds
 from skipsched.instance import Instance
 from skipsched.plan import Routes
+from skipsched.search.keeping import ANY_PATHS, Keeping
 
 #: In plans with more actions, times are computed strictly by time. That saves computing some of them again
 #: and again, but changing rows takes longer than it saves where there are few.
@@ -43,6 +44,9 @@ class Problem(NamedTuple):
         The rules.
     mates
         The microbatches that share a path, itself first; -1 behind the last: ``[microbatch, i]``.
+    home, price
+        The path that each microbatch is to keep, ``[microbatch, position]``, -1 throughout for none; and the
+        microseconds that leaving it has to gain.
     gradient
         Size of each stage's gradients.
     link
@@ -72,6 +76,8 @@ class Problem(NamedTuple):
     even_nodes: bool
     cover: bool
     mates: Ints
+    home: Ints
+    price: int
     gradient: Floats
     link: Ints
     latency: Floats
@@ -79,8 +85,9 @@ class Problem(NamedTuple):
     stride: int
 
     @classmethod
-    def of(cls, instance: Instance, routes: Routes) -> Problem:
+    def of(cls, instance: Instance, routes: Routes, keeping: Keeping = ANY_PATHS) -> Problem:
         """The tables for searching among plans with the microbatches that some routes have."""
+        nowhere = (-1,) * instance.path_length
         rules, allreduce = instance.rules, instance.allreduce
         link = np.array(allreduce.links(), np.int64) if allreduce.present else np.zeros((0, 0), np.int64)
         figures = allreduce.link_figures()
@@ -104,6 +111,8 @@ class Problem(NamedTuple):
             even_nodes=rules.even_nodes,
             cover=rules.cover,
             mates=_mates(routes, rules.path_period),
+            home=np.array([home or nowhere for home in keeping.homes(routes)], np.int64),
+            price=keeping.price,
             gradient=np.array([float(allreduce.gradient(k)) for k in range(instance.stages)]),
             link=link,
             latency=np.array([latency for latency, _ in figures]),

@@ -22,10 +22,10 @@ _TURNED = 8
 NOWHERE = 2**62
 
 #: What `State.figure` holds: the iteration time, the sum of the microbatches' last B ends, the last action of
-#: the critical path (-1 for none), how many times were computed, the sum of `State.spread`; then how many
-#: entries the notes of times, rows, paths, moved nodes, rings and successors have, and how many nodes wait
-#: for their times.
-TIME, TOTAL, LAST, WORK, SPREAD, TIMES, ROWS, PATHS, NODES, RINGS, SUCCESSORS, WAITING = range(12)
+#: the critical path (-1 for none), how many times were computed, the sum of `State.spread`, the price of the
+#: paths that were left; then how many entries the notes of times, rows, paths, moved nodes, rings and
+#: successors have, and how many nodes wait for their times.
+TIME, TOTAL, LAST, WORK, SPREAD, LEFT, TIMES, ROWS, PATHS, NODES, RINGS, SUCCESSORS, WAITING = range(13)
 
 
 class State(NamedTuple):

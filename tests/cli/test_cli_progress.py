@@ -90,8 +90,31 @@ def test_a_solve() -> None:
         document["solver"]["status"],
         document["solver"]["stop_reason"],
     )
-    assert (end["cause"], end["statistics"]) == (None, None)
+    assert (end["cause"], end["statistics"], end["report"]) == (None, None, None)
     assert set(found) <= {"progress", "message", "end"}
+
+
+def test_a_repair() -> None:
+    """It ends as a solve does, with its report."""
+    before = Schedule(solved_document("small-8")).text()
+    node = solved_document("small-8")["stages"][1][0]
+    ran = call("repair", "-", "--without", node, "--deterministic", *JSON, stdin=before)
+    found = named(ran)
+    (end,) = found["end"]
+    document = json.loads(ran.out)
+    assert end["iteration_time"] == document["iteration_time"]
+    assert end["status"] == document["solver"]["status"]
+    assert [left["node"] for left in end["report"]["left"]] == [node]
+    assert set(found) <= {"progress", "message", "end"}
+
+
+def test_a_repair_of_nothing() -> None:
+    """All of stage 0 left: nothing is feasible, and the error says why."""
+    nodes = [name for stage in solved_document("small-8")["stages"] for name in stage]
+    without = [word for name in nodes[1:] for word in ("--without", name)]
+    ran = call("repair", "-", *without, *JSON, stdin=Schedule(solved_document("small-8")).text())
+    assert ran.code in (1, 2)
+    assert [event["event"] for event in events(ran)] == ["error", "end"]
 
 
 def test_statistics_go_into_the_closing_object() -> None:
