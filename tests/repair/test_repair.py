@@ -158,7 +158,7 @@ class TestNodesLeave:
         schedule = solved(load_topology_text(name))
         assert schedule is not None
         for stage in schedule.document["stages"][:2]:
-            result = repaired(schedule, stage[0], time_limit=0.1)
+            result = repaired(schedule, stage[0])
             assert result.schedule is not None
             assert result.report is not None
             assert result.report.moved == ()
