@@ -22,7 +22,7 @@ def random_schedule(seed: int, features: set[str] | None = None) -> Schedule | N
 
 
 def repaired(
-    schedule: Schedule, *without: str, topology: Topology | None = None, time_limit: float = 0.2
+    schedule: Schedule, *without: str, topology: Topology | None = None, time_limit: float = 0.05
 ) -> Repaired:
     """A schedule repaired in counted time; if there is one, it is valid and what is reported is true."""
     result = repair_schedule(

@@ -46,7 +46,7 @@ def one_of_two(schedule: Path) -> str:
 
 
 def repaired(schedule: Path | str, *arguments: str | Path, **options: Any) -> Outcome:
-    return call("repair", schedule, "--deterministic", "--time-limit", "0.2", *arguments, **options)
+    return call("repair", schedule, "--deterministic", "--time-limit", "0.05", *arguments, **options)
 
 
 def test_the_schedule_on_stdout_and_the_rest_on_stderr(schedule: Path) -> None:

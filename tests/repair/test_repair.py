@@ -67,7 +67,7 @@ class TestNodesLeave:
         assert result.report.microbatches.kept == 2
 
     def test_a_stage_without_nodes_gets_one_from_another(self) -> None:
-        """d alone may hold stage 1; b and c may not, by their pins."""
+        """Only d may move to stage 1: b and c are pinned."""
         found = topology("a stage=0, b stage=2, c stage=2, d, e stage=1", "1 1 3")
         result = repaired(schedule_of(found), "e")
         assert result.schedule is not None
@@ -112,7 +112,7 @@ class TestNodesLeave:
         assert repaired(schedule, "b", "b").report == repaired(schedule, "b").report
 
     def test_links_that_are_left_may_not_do(self) -> None:
-        """c alone joins b with a, but for paths that take no more than b."""
+        """Of stage 1 only c is linked with b, whom every path visits."""
         found = topology("a stage=0, b stage=2, c stage=1, d stage=1", "1 2 1", links="ac bc ad ab")
         result = repaired(schedule_of(found), "c")
         assert result.cause is not None
@@ -132,7 +132,7 @@ class TestNodesLeave:
         result = repaired(schedule, "c")
         assert result.schedule is not None
         assert result.report is not None
-        assert sorted(result.schedule.document["stages"][1:]) in ([["b", "e"], ["d", "f"]],)
+        assert sorted(result.schedule.document["stages"][1:]) == [["b", "e"], ["d", "f"]]
         assert len(result.report.moved) == 2
 
     def test_memory_in_bytes_gives_the_bytes_to_copy(self) -> None:
@@ -158,7 +158,7 @@ class TestNodesLeave:
         schedule = solved(load_topology_text(name))
         assert schedule is not None
         for stage in schedule.document["stages"][:2]:
-            result = repaired(schedule, stage[0], time_limit=0.1)
+            result = repaired(schedule, stage[0])
             assert result.schedule is not None
             assert result.report is not None
             assert result.report.moved == ()
