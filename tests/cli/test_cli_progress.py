@@ -98,7 +98,7 @@ def test_a_repair() -> None:
     """It ends as a solve does, with its report."""
     before = Schedule(solved_document("small-8")).text()
     node = solved_document("small-8")["stages"][1][0]
-    ran = call("repair", "-", "--without", node, "--deterministic", *JSON, stdin=before)
+    ran = call("repair", "-", "--without", node, "--deterministic", "--time-limit", "1", *JSON, stdin=before)
     found = named(ran)
     (end,) = found["end"]
     document = json.loads(ran.out)

@@ -17,11 +17,15 @@ from skipsched.topology.load import load_topology
 SEEDS = 1000
 CHUNKS = 20
 PER_CHUNK = SEEDS // CHUNKS
+#: Chunks of the quick suite; the others are slow tests.
+QUICK = 10
 #: Counted seconds of a search.
 SEARCHED = 0.2
 
 
-@pytest.mark.parametrize("chunk", range(CHUNKS))
+@pytest.mark.parametrize(
+    "chunk", [*range(QUICK), *(pytest.param(chunk, marks=pytest.mark.slow) for chunk in range(QUICK, CHUNKS))]
+)
 def test_solved_or_infeasible(chunk: int) -> None:
     for seed in range(PER_CHUNK * chunk, PER_CHUNK * (chunk + 1)):
         topology = load_topology(random_topology(Random(seed)))
