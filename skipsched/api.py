@@ -80,8 +80,7 @@ def solve(
     ValueError
         If the time limit, the gap or the quantile is out of range.
     """
-    if not 0 < time_limit < math.inf:
-        raise ValueError(f"time_limit must be positive and finite, not {time_limit}")
+    _refuse_limit(time_limit)
     if not 0 <= gap <= 1:
         raise ValueError(f"gap must be between 0 and 1, not {gap}")
     if robust is not None and not 0 < robust < 1:
@@ -134,10 +133,9 @@ def repair_schedule(
     """
     if bool(without) == (topology is not None):
         raise ValueError("give either without or topology")
-    if not 0 < time_limit < math.inf:
-        raise ValueError(f"time_limit must be positive and finite, not {time_limit}")
+    _refuse_limit(time_limit)
     clock = Clock(time_limit, deterministic)
-    opened = open_schedule(schedule if isinstance(schedule, Schedule) else Schedule.read(schedule))
+    opened = open_schedule(_read(schedule))
     if topology is None:
         return without_nodes(opened, without, clock, seed, on_progress)
     return on_topology(opened, _loaded(topology), clock, seed, on_progress)
@@ -165,8 +163,7 @@ def validate(
     InputError
         If the file cannot be read, or is no JSON object of the format.
     """
-    if not isinstance(schedule, Schedule):
-        schedule = Schedule.read(schedule)
+    schedule = _read(schedule)
     if topology is None:
         try:
             topology = schedule.topology()
@@ -174,6 +171,15 @@ def validate(
             return [Violation("topology", found.format()) for found in error.diagnostics]
     topology = _loaded(topology)
     return check_schedule(schedule.document, topology, Instance.of(topology))
+
+
+def _refuse_limit(time_limit: float) -> None:
+    if not 0 < time_limit < math.inf:
+        raise ValueError(f"time_limit must be positive and finite, not {time_limit}")
+
+
+def _read(schedule: Schedule | str | Path) -> Schedule:
+    return schedule if isinstance(schedule, Schedule) else Schedule.read(schedule)
 
 
 def _loaded(topology: Topology | str | Path) -> Topology:
@@ -215,8 +221,7 @@ def replay(
     Deadlock
         If its order is cyclic.
     """
-    if not isinstance(schedule, Schedule):
-        schedule = Schedule.read(schedule)
+    schedule = _read(schedule)
     instance = Instance.of(_loaded(topology) if topology is not None else schedule.topology())
     try:
         plan = plan_from(schedule.document, instance)
@@ -280,8 +285,7 @@ def simulate(
         raise ValueError(f"runs must be from 1 to {MOST_RUNS}, not {runs}")
     if not 0 <= seed <= MAX_SEED:
         raise ValueError(f"seed must be from 0 to {MAX_SEED}, not {seed}")
-    if not isinstance(schedule, Schedule):
-        schedule = Schedule.read(schedule)
+    schedule = _read(schedule)
     opened = open_schedule(schedule, None if topology is None else _loaded(topology))
     return simulate_schedule(
         opened.topology, opened.instance, opened.scheduled, conditions, policy, runs, seed

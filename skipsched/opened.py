@@ -58,11 +58,11 @@ def open_schedule(schedule: Schedule, topology: Topology | None = None) -> Opene
     if topology is None:
         topology = schedule.topology()
         instance = Instance.of(topology)
-        _refuse_violations(check_schedule(schedule.document, topology, instance))
+        refuse_violations(check_schedule(schedule.document, topology, instance))
         return Opened(topology, instance, _scheduled(schedule.document, instance))
     instance = Instance.of(topology)
     scheduled = _scheduled(schedule.document, instance)
-    _refuse_violations(check_schedule(_document(topology, instance, scheduled), topology, instance))
+    refuse_violations(check_schedule(_document(topology, instance, scheduled), topology, instance))
     return Opened(topology, instance, scheduled)
 
 
@@ -93,7 +93,14 @@ def _document(topology: Topology, instance: Instance, scheduled: Scheduled) -> M
     return document_of(topology, instance, scheduled, unproved)
 
 
-def _refuse_violations(violations: Sequence[Violation]) -> None:
+def refuse_violations(violations: Sequence[Violation]) -> None:
+    """Refuse a schedule that the checker has something to say of.
+
+    Raises
+    ------
+    InputError
+        If there are any violations.
+    """
     if violations:
         raise InputError([Diagnostic("error", v.rule, "schedule", v.message) for v in violations])
 

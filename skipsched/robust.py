@@ -141,7 +141,7 @@ def choose(
     Parameters
     ----------
     schedules
-        The one that promises most first; it is simulated even if there is no time.
+        The one that promises the shortest iteration first; it is simulated even if there is no time.
     seed
         Of a luck that no simulation can ask for: what is chosen by it would look better by it than it is.
     """

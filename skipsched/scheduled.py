@@ -49,6 +49,16 @@ class Scheduled:
         objective = Objective.of(plan.routes, actions, end, [ring.allreduce for ring in rings])
         return cls(plan, actions, end, rings, objective)
 
+    def allreduces(self) -> list[tuple[int, int]]:
+        """When the all-reduce of each stage begins and ends, microseconds; an idle stage begins at 0."""
+        allocation = self.plan.routes.allocation
+        begins = [0] * len(self.rings)
+        for action, end in enumerate(self.end):
+            if self.actions.operation(action) == "B":
+                stage = allocation[self.actions.node[action]]
+                begins[stage] = max(begins[stage], end)
+        return [(begin, begin + ring.allreduce) for begin, ring in zip(begins, self.rings, strict=True)]
+
     def keeps_slots(self, instance: Instance) -> bool:
         """Whether no node has more microbatches in flight than slots, counted along its order."""
         allocation = self.plan.routes.allocation

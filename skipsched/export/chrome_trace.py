@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
 from typing import Any
@@ -132,21 +132,13 @@ def _slices(opened: Opened) -> list[list[_Slice]]:
             waits = transfer | {"waits": begin - arrival}
             slices[node].append(_Slice("R", f"{output} from {ids[source]}", sent, arrival, waits, action))
         slices[node].append(_Slice(operation, f"{operation}{microbatch}", begin, end[action], says))
-    for stage, ring in enumerate(scheduled.rings):
-        if ring.allreduce:
-            begin = _last_backward(opened, ring.nodes)
-            for node in ring.nodes:
-                done = begin + ring.allreduce
+    for stage, (begin, done) in enumerate(scheduled.allreduces()):
+        if begin < done:
+            for node in scheduled.rings[stage].nodes:
                 slices[node].append(
                     _Slice("A", f"all-reduce of stage {stage}", begin, done, {"stage": stage})
                 )
     return slices
-
-
-def _last_backward(opened: Opened, nodes: Iterable[int]) -> int:
-    """When the last of these nodes has its gradients; 0 if none executes anything."""
-    order, end = opened.scheduled.plan.order, opened.scheduled.end
-    return max((end[order[node][-1]] for node in nodes if order[node]), default=0)
 
 
 def _lanes(slices: Sequence[_Slice]) -> list[list[_Slice]]:

@@ -117,7 +117,7 @@ def chart_of(opened: Opened, view: View) -> Chart:
     visited = {node for microbatch in view.microbatches for node in routes.paths[microbatch]}
     shown = view.nodes or visited or range(instance.nodes)
     averaging = [
-        [Bar("all-reduce", None, begin, end)] if begin < end else [] for begin, end in allreduces(scheduled)
+        [Bar("all-reduce", None, begin, end)] if begin < end else [] for begin, end in scheduled.allreduces()
     ]
     rows = []
     for stage, members in enumerate(routes.members(instance.stages)):
@@ -127,17 +127,6 @@ def chart_of(opened: Opened, view: View) -> Chart:
             rows.append(Row(instance.node_ids[node], stage, kept))
     left_out = 0 if view.nodes else instance.nodes - len(rows)
     return Chart(_title(opened, view), view, tuple(rows), left_out)
-
-
-def allreduces(scheduled: Scheduled) -> list[tuple[int, int]]:
-    """When the all-reduce of each stage begins and ends, microseconds."""
-    actions, allocation = scheduled.actions, scheduled.plan.routes.allocation
-    begins = [0] * len(scheduled.rings)
-    for action, end in enumerate(scheduled.end):
-        if actions.operation(action) == "B":
-            stage = allocation[actions.node[action]]
-            begins[stage] = max(begins[stage], end)
-    return [(begin, begin + ring.allreduce) for begin, ring in zip(begins, scheduled.rings, strict=True)]
 
 
 def _bars(instance: Instance, scheduled: Scheduled, node: int, chosen: frozenset[int]) -> Iterator[Bar]:

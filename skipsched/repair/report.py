@@ -12,7 +12,7 @@ from skipsched.plan import members_of
 from skipsched.repair.copies import Copy, copies
 from skipsched.repair.former import Former
 from skipsched.scheduled import Scheduled
-from skipsched.text.words import seconds, size
+from skipsched.text.words import counted, seconds, size
 from skipsched.topology.model import Topology
 
 FORMAT = "skipsched.repair/1"
@@ -180,7 +180,7 @@ def _listed(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _told_left(left: Left) -> str:
-    lost = f", its {_microbatches_of(left.microbatches)} with it" if left.microbatches else ""
+    lost = f", its {counted(left.microbatches, 'microbatch')} with it" if left.microbatches else ""
     return f"{left.node} left stage {left.stage}{lost}"
 
 
@@ -195,7 +195,7 @@ def _told_copy(copy: Copy) -> str:
 
 
 def _told_paths(found: Microbatches) -> str:
-    parts = [f"{found.kept} of {_microbatches_of(found.after)} keep their path"]
+    parts = [f"{found.kept} of {counted(found.after, 'microbatch')} keep their path"]
     if found.forced:
         parts.append(f"{found.forced} had to change it")
     if found.changed:
@@ -203,7 +203,3 @@ def _told_paths(found: Microbatches) -> str:
     if found.new:
         parts.append(f"{found.new} are new")
     return ", ".join(parts)
-
-
-def _microbatches_of(count: int) -> str:
-    return f"{count} microbatch" + ("" if count == 1 else "es")

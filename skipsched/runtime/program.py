@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from skipsched.api import validate
+from skipsched.opened import refuse_violations
 from skipsched.schedule import Schedule
-from skipsched.text.diagnostics import Diagnostic, InputError
 
 
 class Message(NamedTuple):
@@ -81,9 +81,7 @@ class Programs:
             If the schedule does not pass the checker: with cyclic orders or too many microbatches in flight,
             say, it could not be executed.
         """
-        violations = validate(schedule)
-        if violations:
-            raise InputError([Diagnostic("error", v.rule, "schedule", v.message) for v in violations])
+        refuse_violations(validate(schedule))
         document = schedule.document
         by_id = sorted(document["microbatches"], key=lambda entry: entry["id"])
         instructions = {

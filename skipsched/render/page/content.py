@@ -10,7 +10,7 @@ from skipsched.insight.critical import Cause, critical_path, starts
 from skipsched.instance import Instance
 from skipsched.opened import Opened
 from skipsched.plan import Routes
-from skipsched.render.chart import View, allreduces
+from skipsched.render.chart import View
 from skipsched.render.colors import KINDS, MICROBATCHES, ColorBy
 from skipsched.schedule.document import bubble_ratio
 
@@ -44,7 +44,7 @@ def content_of(opened: Opened, view: View, color_by: ColorBy, lower_bound: int |
         "activation": float(opened.topology.workload.activation),
         "nodes": _nodes(opened),
         "links": _links(instance, routes),
-        "allreduces": allreduces(scheduled),
+        "allreduces": scheduled.allreduces(),
         "paths": routes.paths,
         "order": scheduled.plan.order,
         "starts": [start.start for start in why],
