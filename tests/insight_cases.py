@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from random import Random
 
-from solver_cases import order_of, random_case, random_order, random_routes, scheduled
+from solver_cases import order_of, random_case, random_scheduled, scheduled
 
 from skipsched.insight.explanation import Explanation, explained
 from skipsched.instance import Instance
@@ -29,14 +29,9 @@ def planned(topology: Topology, routes: Routes, *rows: str) -> tuple[Schedule, O
 def random_opened(seed: int) -> Opened | None:
     """A random plan that may break rules about all paths together, and its times; None if none is found."""
     for more in itertools.islice(itertools.count(seed), _TRIES):
-        rng = Random(more)
         topology, tables = random_case(more)
-        routes = random_routes(rng, tables)
-        if routes is None:
-            continue
-        order = random_order(rng, Actions.of(tables, routes), tables.nodes)
-        case = scheduled(tables, Plan(routes, tuple(map(tuple, order))))
-        if case.keeps_slots(tables):
+        case = random_scheduled(Random(more), tables)
+        if case is not None and case.keeps_slots(tables):
             return Opened(topology, tables, case)
     return None
 

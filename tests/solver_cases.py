@@ -244,6 +244,15 @@ def scheduled(tables: Instance, plan: Plan) -> Scheduled:
     return Scheduled.of(tables, plan, Actions.of(tables, plan.routes), rings)
 
 
+def random_scheduled(rng: Random, tables: Instance) -> Scheduled | None:
+    """Random routes in a random order, replayed; slots may be broken. None if there are no routes."""
+    routes = random_routes(rng, tables)
+    if routes is None:
+        return None
+    order = random_order(rng, Actions.of(tables, routes), tables.nodes)
+    return scheduled(tables, Plan(routes, tuple(map(tuple, order))))
+
+
 def broken_by_checker(loaded: Topology, tables: Instance, candidate: Scheduled) -> set[str]:
     """The rules that the checker finds broken."""
     provenance = Provenance("0", "FEASIBLE", "completed", 0, 1, None, (), None, None)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -160,23 +157,6 @@ def test_a_folder_has_all_its_files_or_is_not_there(
     ran = refused(straight, "--to", "torch-csv", "-o", tmp_path / "pipelines")
     assert ran.err == f"error: {tmp_path / 'pipelines'}: No space left on device\n"
     assert list(tmp_path.iterdir()) == [straight]
-
-
-@pytest.fixture
-def guarded() -> Iterator[Path]:
-    """A folder that takes no files; who may do anything becomes nobody for a while."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o555)
-        mighty = os.geteuid() == 0
-        if mighty:
-            os.setresuid(65534, 65534, 0)
-        try:
-            yield folder
-        finally:
-            if mighty:
-                os.setresuid(0, 0, 0)
-            folder.chmod(0o755)
 
 
 def test_a_place_without_permission(guarded: Path) -> None:

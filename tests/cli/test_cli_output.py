@@ -7,9 +7,7 @@ import os
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -156,23 +154,6 @@ def test_places_where_nothing_can_be_written(tmp_path: Path) -> None:
         assert "Traceback" not in ran.err
         assert ".part" not in ran.err
         assert sorted(tmp_path.iterdir()) == before, why
-
-
-@pytest.fixture
-def guarded() -> Iterator[Path]:
-    """A folder that takes no files; who may do anything becomes nobody for a while."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o555)
-        mighty = os.geteuid() == 0
-        if mighty:
-            os.setresuid(65534, 65534, 0)
-        try:
-            yield folder
-        finally:
-            if mighty:
-                os.setresuid(0, 0, 0)
-            folder.chmod(0o755)
 
 
 def test_a_place_without_permission_is_refused_before_anything_is_solved(guarded: Path) -> None:

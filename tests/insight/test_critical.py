@@ -8,7 +8,7 @@ from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
-from solver_cases import instance, order_of, random_case, random_order, random_routes, scheduled
+from solver_cases import instance, order_of, random_case, random_scheduled, scheduled
 
 from skipsched.insight.critical import critical_path, last_action, starts
 from skipsched.instance import Instance
@@ -76,16 +76,11 @@ class TestByHand:
 @given(st.integers(0, 2**32))
 def test_the_path_is_whole(seed: int) -> None:
     """Its steps follow each other from 0 to the iteration time, and last what they stand for."""
-    rng = Random(seed)
     _, tables = random_case(seed)
-    routes = random_routes(rng, tables)
-    if routes is None:
+    case = random_scheduled(Random(seed), tables)
+    if case is None or not case.keeps_slots(tables):
         return
-    actions = Actions.of(tables, routes)
-    order = random_order(rng, actions, tables.nodes)
-    case = scheduled(tables, Plan(routes, tuple(map(tuple, order))))
-    if not case.keeps_slots(tables):
-        return
+    actions = case.actions
     why = starts(tables, case)
     steps = critical_path(case, why)
     assert steps[0].begin == 0
@@ -103,12 +98,9 @@ def test_the_path_is_whole(seed: int) -> None:
 
 @given(st.integers(0, 2**32))
 def test_enough_slots_end_waiting_for_them(seed: int) -> None:
-    rng = Random(seed)
     _, tables = random_case(seed)
     tables = replace(tables, slots=tuple(tuple(99 for _ in row) for row in tables.slots))
-    routes = random_routes(rng, tables)
-    if routes is None:
+    case = random_scheduled(Random(seed), tables)
+    if case is None:
         return
-    order = random_order(rng, Actions.of(tables, routes), tables.nodes)
-    case = scheduled(tables, Plan(routes, tuple(map(tuple, order))))
     assert not any(start.full or start.cause == "slot" for start in starts(tables, case))
