@@ -32,6 +32,8 @@ class Able:
         What surrounds a node's work on each stage.
     first_allreduce
         The first stage's all-reduce, at least.
+    trips
+        Of each node as a data node the cheapest round trip; `INFINITE` without one.
     done
         When the last B of each node as a data node ends, at least, by its slots and its load; `INFINITE` if
         it cannot be one.
@@ -41,7 +43,8 @@ class Able:
         self._instance = instance
         self.ways = Ways.of(instance, clock)
         self.first_allreduce = rings.least(0, instance.data_nodes)
-        self.done = self._done(round_trips(instance, clock))
+        self.trips = round_trips(instance, clock)
+        self.done = self._done(self.trips)
 
     def within(self, node: int, stage: int, time: int, left: int) -> int:
         """The most microbatches that a node can execute on a stage but the first.

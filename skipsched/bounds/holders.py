@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from skipsched.bounds.able import Able
 from skipsched.bounds.alike import Classes
 from skipsched.bounds.chosen import over_data_nodes, smallest_share
+from skipsched.bounds.succession import successive
 from skipsched.bounds.tables import ELEMENTS_PER_STEP, INFINITE, Integers
 from skipsched.clock import Clock
 from skipsched.instance import Instance
@@ -34,6 +35,9 @@ class Options(NamedTuple):
     able
         What one node can do in time, ``[option][class]``: microseconds of round trips that a data node's
         slots leave room for; on another stage microbatches.
+    in_turn
+        Microseconds of round trips that there is time for one after the other, on a data node as many as
+        `Holders.successive` says, ``[option][class]``; 0 on another stage.
     """
 
     number: Integers
@@ -42,6 +46,7 @@ class Options(NamedTuple):
     allreduce: Integers
     members: NDArray[np.bool_]
     able: Integers
+    in_turn: Integers
 
     def only(self, kept: NDArray[np.bool_]) -> Options:
         """Some of the options."""
@@ -52,6 +57,7 @@ class Options(NamedTuple):
             self.allreduce[kept],
             self.members[kept],
             self.able[kept],
+            self.in_turn[kept],
         )
 
     def cheapest(self, prices: Integers, counts: Integers) -> tuple[Integers, Integers]:
@@ -122,6 +128,11 @@ class Holders:
         Which classes have paths as data nodes.
     clock
         The limit.
+
+    Attributes
+    ----------
+    successive
+        How many microbatches of a data node are known to follow one after the other, by class (`succession`).
     """
 
     def __init__(
@@ -141,6 +152,7 @@ class Holders:
             np.array([table[n] for n in first], dtype=np.int64)
             for table in (instance.microbatches, able.done)
         )
+        self.successive: Integers = np.array([self._successive(n) for n in first], dtype=np.int64)
         self._ready = over_data_nodes(instance, able.done)
         self._options = [self._found(k) for k in range(instance.stages)]
 
@@ -151,7 +163,8 @@ class Holders:
         left = (time - options.allreduce)[:, np.newaxis]
         if stage == 0:
             through = self._emits & (self._done <= left)
-            options = options._replace(members=options.members & through, able=self._budgets(left))
+            able, in_turn = self._budgets(left)
+            options = options._replace(members=options.members & through, able=able, in_turn=in_turn)
             enough = left[:, 0] >= self._ready
         else:
             options = options._replace(able=self._visits(stage, time, left))
@@ -160,14 +173,31 @@ class Holders:
         there = (options.members * self._classes.counts).sum(axis=1)
         return options.only(enough & (there >= options.fewest))
 
-    def _budgets(self, left: Integers) -> Integers:
-        """Microseconds of round trips for which `in_flight_bound` leaves room on a data node."""
+    def _successive(self, data_node: int) -> int:
+        instance, trip = self._instance, self._able.trips[data_node]
+        if trip >= INFINITE:
+            return 0
+        step = instance.forward[data_node][0] + instance.backward[data_node][0] + 2 * instance.overhead
+        slots = max(1, instance.slots[data_node][0])
+        return successive(instance.microbatches[data_node], slots, trip, step, instance.overhead)
+
+    def _budgets(self, left: Integers) -> tuple[Integers, Integers]:
+        """Microseconds of round trips for which `in_flight_bound` leaves room on a data node.
+
+        Returns
+        -------
+        of_all, in_turn
+            Those of all its microbatches, and of those that follow one after the other.
+        """
         overhead, count = self._instance.overhead, self._emitted
         forward, backward, slots = self._figures[:3, :, 0]
-        slots = np.minimum(slots, count)
-        staggered = slots * (slots - 1) // 2 * (forward + backward + 2 * overhead)
-        budgets: Integers = slots * left - (count - slots) * overhead - staggered
-        return budgets
+        step = forward + backward + 2 * overhead
+        used = np.minimum(slots, count)
+        of_all: Integers = used * left - (count - used) * overhead - used * (used - 1) // 2 * step
+        length = self.successive
+        rest = (length - 1) * overhead + (count - (length - 1) * slots - 1) * step
+        in_turn: Integers = np.where(length > 0, left - rest, 0)
+        return of_all, in_turn
 
     def _visits(self, stage: int, time: int, left: Integers) -> Integers:
         """`Able.within`, of all classes and for several ends of the stage's last B."""
@@ -182,9 +212,25 @@ class Holders:
         # As `rows_within`.
         few = np.where(busy > 0, 1 + 2 * (window - residence) // np.maximum(1, busy), INFINITE)
         held = slots * (window + overhead) - slots * (slots - 1) // 2 * busy
-        rows = np.where(few < slots, few, np.maximum(slots, held // np.maximum(1, residence + overhead)))
+        many = np.minimum(
+            held // np.maximum(1, residence + overhead), self._in_succession(window, slots, residence, busy)
+        )
+        rows = np.where(few < slots, few, np.maximum(slots, many))
         able = np.minimum(np.minimum(load, rows), sum(self._instance.microbatches))
         return np.where(passed & (window >= np.maximum(0, residence)), able, 0)
+
+    def _in_succession(
+        self, window: Integers, slots: Integers, residence: Integers, step: Integers
+    ) -> Integers:
+        """As `successive_within`."""
+        overhead = self._instance.overhead
+        longest = (window + overhead) // np.maximum(1, residence + overhead)
+        divisor = np.maximum(1, step)
+        last = 1 + (window - longest * residence - (longest - 1) * overhead) // divisor
+        long = (longest - 1) * slots + np.minimum(slots, last)
+        short = slots + 1 + (window - 2 * residence - overhead) // divisor
+        most = np.where(residence + overhead >= slots * step, long, short)
+        return np.where(step > 0, np.where(longest < 2, slots, most), INFINITE)
 
     def _found(self, stage: int) -> Options:
         """For each range of sizes the groups of classes that a ring of cheap links can join."""
@@ -200,7 +246,7 @@ class Holders:
         fewest, most, allreduce = np.array([row[:3] for row in rows], dtype=np.int64).reshape(-1, 3).T
         members = np.array([row[3] for row in rows], dtype=bool).reshape(len(rows), len(counts))
         nothing = np.zeros(members.shape, dtype=np.int64)
-        return Options(np.arange(len(rows)), fewest, most, allreduce, members, nothing)
+        return Options(np.arange(len(rows)), fewest, most, allreduce, members, nothing, nothing)
 
     def _groups(self, stage: int, size: int, able: NDArray[np.bool_]) -> list[tuple[NDArray[np.bool_], int]]:
         """As `RingLinks.groups`, over classes."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from skipsched.bounds.chosen import earliest, over_data_nodes, smallest_share
 from skipsched.bounds.round_trips import ways_back
+from skipsched.bounds.succession import between, successive, successive_within
 from skipsched.bounds.tables import INFINITE
 from skipsched.instance import Instance
 
@@ -29,16 +30,17 @@ def in_flight_bound(instance: Instance, trips: Sequence[int]) -> int:
 
         M*T >= W*R + (W-M)*o + M*(M-1)/2 * (F + B + 2*o).
 
-    With W < M only W of the rows are used: M is then W. A data node holds its own microbatches for at least
-    a round trip. A node of another stage holds one at least for its F and B and for the way to the nearest
-    node and back, where the loss or another F and B is done; and it begins only after some data node's F and
-    a transfer, and ends a transfer and that B before the end of the first stage.
+    With W < M only W of the rows are used: M is then W. With W > M some microbatches follow one after the
+    other, which may take longer (`succession`). A data node holds its own microbatches for at least a round
+    trip. A node of another stage holds one at least for its F and B and for the way to the nearest node and
+    back, where the loss or another F and B is done; and it begins only after some data node's F and a
+    transfer, and ends a transfer and that B before the end of the first stage.
     """
     return max(_first_stage(instance, trips), _stages(instance))
 
 
 def rows_bound(count: int, slots: int, residence: int, first: int, last: int, overhead: int) -> int:
-    """The formula of `in_flight_bound`: microseconds for `count` microbatches on one node.
+    """The formulas of `in_flight_bound`: microseconds for `count` microbatches on one node.
 
     Parameters
     ----------
@@ -50,8 +52,13 @@ def rows_bound(count: int, slots: int, residence: int, first: int, last: int, ov
     if count == 0:
         return 0
     m = min(slots, count)
-    held = count * residence + (count - m) * overhead + m * (m - 1) // 2 * (first + last + 2 * overhead)
-    return -(-held // m)
+    step = first + last + 2 * overhead
+    held = count * residence + (count - m) * overhead + m * (m - 1) // 2 * step
+    rows = -(-held // m)
+    length = successive(count, slots, residence, step, overhead)
+    if length == 0:
+        return rows
+    return max(rows, length * residence + between(count, slots, length, step, overhead))
 
 
 def rows_within(time: int, slots: int, residence: int, first: int, last: int, overhead: int) -> int:
@@ -64,7 +71,8 @@ def rows_within(time: int, slots: int, residence: int, first: int, last: int, ov
         if few < slots:
             return few
     held = slots * (time + overhead) - slots * (slots - 1) // 2 * step
-    return max(slots, held // max(1, residence + overhead))
+    rows = max(slots, held // max(1, residence + overhead))
+    return min(rows, successive_within(time, slots, residence, step, overhead)) if step > 0 else rows
 
 
 def own_rows(instance: Instance, data_node: int, trip: int) -> int:

@@ -44,17 +44,19 @@ def prices_bound(instance: Instance, known: int, most: int, clock: Clock) -> int
     """Microseconds within which no allocation has paths for all microbatches, from `known` on.
 
     Within a time T, a data node's M slots leave its W microbatches ``budget`` microseconds of round trips
-    (`in_flight_bound`), and a node of another stage executes at most ``able`` microbatches (`Able.within`),
+    (`in_flight_bound`), and L of them follow one after the other in ``in_turn`` microseconds of round trips
+    (`succession`); a node of another stage executes at most ``able`` microbatches (`Able.within`),
     each less what the stage's all-reduce takes. Every stage but the first executes its ``share`` at least,
     and nodes that are alike together no more than the most that a stage executes.
 
-    Give every data node d a rate r(d) for a microsecond of its round trips, every other node n a price
-    p(n, k) for a visit on stage k, every stage k a reward g(k) for a microbatch that executes it, none of
-    them negative, and every node any worth u(n). Let w(d) be the price of the cheapest path of d, less its
-    rewards, over nodes of any stages. In a schedule of an allocation all paths together cost ``sum of W(d) *
-    w(d)`` at least; at most what the nodes can be paid for, less ``share`` rewards for every stage. So
+    Give every data node d a rate r(d) for a microsecond of its round trips, and a rate t(d) more for those of
+    the L(d); every other node n a price p(n, k) for a visit on stage k, every stage k a reward g(k) for a
+    microbatch that executes it, none of them negative, and every node any worth u(n). Let w(d) be the price
+    of the cheapest path of d, less its rewards, over nodes of any stages, and v(d) the same with t(d). In a
+    schedule of an allocation all paths of d together cost ``C(d) = (W(d) - L(d)) * w(d) + L(d) * v(d)`` at
+    least; at most what the nodes can be paid for, less ``share`` rewards for every stage. So
 
-        sum over stage 0 of (W(d) * w(d) - r(d) * budget(d) - u(d))
+        sum over stage 0 of (C(d) - r(d) * budget(d) - t(d) * in_turn(d) - u(d))
         + sum over the other stages k and their nodes n of (-p(n, k) * able(n) - u(n))
         + sum of u(n) + sum over k > 0 of share * g(k)  <=  0.
 
@@ -107,6 +109,8 @@ class Offer(NamedTuple):
     ----------
     rates
         Of a microsecond, by class of data nodes.
+    in_turn
+        Of a microsecond more where microbatches follow one after the other, by class of data nodes.
     visits
         ``[class][stage]``.
     rewards
@@ -116,16 +120,22 @@ class Offer(NamedTuple):
     """
 
     rates: Integers
+    in_turn: Integers
     visits: Integers
     rewards: Integers
     worths: Integers
 
 
+#: The cheapest path of each class of data nodes, where it has one.
+_Paths = Sequence[PricedPath | None]
+
+
 class Priced(NamedTuple):
-    """An offer with the cheapest path of each class of data nodes."""
+    """An offer with the cheapest paths: of any microbatches, and of those that follow one after the other."""
 
     offer: Offer
-    paths: Sequence[PricedPath | None]
+    paths: _Paths
+    in_turn: _Paths
 
 
 class Choice(NamedTuple):
@@ -152,6 +162,8 @@ class Market:
     ----------
     emitted
         Microbatches of a data node, by class.
+    successive
+        How many of them follow one after the other.
     share, largest
         Microbatches that each stage but the first executes at least and at most.
     """
@@ -166,6 +178,7 @@ class Market:
         self._paths = PricedPaths(instance, classes, clock)
         able = Able(instance, RingLinks(instance, clock), clock)
         self._holders = Holders(instance, classes, able, self._emits(), clock)
+        self.successive = self._holders.successive
         self._end = clock.work + min(_MOST_WORK, _MOST_SHARE * clock.remaining())
 
     def _emits(self) -> NDArray[np.bool_]:
@@ -196,15 +209,22 @@ class Market:
     def priced(self, offer: Offer) -> Priced:
         """An offer with the paths that are cheapest then."""
         self.spend(self.instance.nodes)
-        return Priced(offer, self._paths.cheapest(offer.rates, offer.visits - offer.rewards))
+        paths = self._paths.cheapest(offer.rates, offer.visits - offer.rewards)
+        if not offer.in_turn.any():
+            return Priced(offer, paths, paths)
+        in_turn = self._paths.cheapest(offer.rates + offer.in_turn, offer.visits - offer.rewards)
+        return Priced(offer, paths, in_turn)
 
     def choices(self, priced: Priced, options: Sequence[Options]) -> list[Choice]:
         """What each stage chooses."""
-        offer, paths = priced
-        counts = self.classes.counts
-        price = np.array([0 if path is None else path.price for path in paths], dtype=np.int64)
+        offer, counts = priced.offer, self.classes.counts
+        price, in_turn = (
+            np.array([0 if path is None else path.price for path in paths], dtype=np.int64)
+            for paths in (priced.paths, priced.in_turn)
+        )
         first, *others = options
-        prices = self.emitted * price - offer.rates * first.able - offer.worths
+        paid = (self.emitted - self.successive) * price + self.successive * in_turn
+        prices = paid - offer.rates * first.able - offer.in_turn * first.in_turn - offer.worths
         choices = [Choice(first, *first.cheapest(prices, counts))]
         for k, held in enumerate(others, 1):
             shared = held.sharing(offer.visits[:, k], offer.worths, counts, self.largest)
@@ -239,31 +259,32 @@ class Market:
         return low
 
     def unit(self, prices: Sequence[Floats], most: int) -> float:
-        """The integer that stands for 1: rates, visits, rewards and worths large, yet safe from overflow.
+        """The integer that stands for 1: the parts of an offer large, yet safe from overflow.
 
         Parameters
         ----------
         most
             No time is later.
         """
-        rates, visits, rewards, worths = prices
-        instance, counts = self.instance, self.classes.counts
-        path = rates.max() * self._paths.longest + (visits.max() + rewards.max()) * instance.path_length
+        rates, in_turn, visits, rewards, worths = prices
+        instance, counts, longest = self.instance, self.classes.counts, self._paths.longest
+        path = (rates + in_turn).max() * longest + (visits.max() + rewards.max()) * instance.path_length
         slots = np.array(instance.slots)[self.classes.first, 0]
         # More microseconds than any budget, above or below 0.
-        rows = slots * (most + self._paths.longest * (slots + 2)) + self.emitted * instance.overhead
+        rows = slots * (most + longest * (slots + 2)) + self.emitted * instance.overhead
         rows = rows + slots * slots * 2 * instance.overhead
         visited = sum(instance.microbatches) * visits.max(axis=1)
-        each = self.emitted * path + rates * rows + visited + np.abs(worths)
+        succession = most + self.emitted * (longest + 3 * instance.overhead)
+        each = self.emitted * path + rates * rows + in_turn * succession + visited + np.abs(worths)
         return _MOST_PRICE / (1.0 + float((counts * each).sum() + self.share * rewards.sum() + path))
 
 
 class _Programme:
     """The linear programme that suggests prices: an allocation in parts, and paths for its microbatches.
 
-    Its variables are how much of each way to hold a stage is chosen and how many microbatches take each path;
-    what it minimises, the microbatches that find no path and the nodes that find no stage. Prices are the
-    duals of its rows: of budgets, visits, shares and nodes.
+    Its variables are how much of each way to hold a stage is chosen and how many microbatches take each path,
+    in turn or not; what it minimises, the microbatches that find no path and the nodes that find no stage.
+    Prices are the duals of its rows: of budgets, visits, shares and nodes.
 
     Parameters
     ----------
@@ -284,8 +305,10 @@ class _Programme:
         self._plainly.SetIntegerParam(self._plainly.PRESOLVE, self._plainly.PRESOLVE_OFF)
         stages, counts = range(market.instance.stages), market.classes.counts.tolist()
         dear = float(sum(market.instance.microbatches))
-        self._emitted = [self._row(0, 1.0) for _ in counts]
-        self._budgets = [self._row(0, None) for _ in counts]
+        # Of microbatches that do not follow one after the other, and of those that do.
+        self._emitted = [[self._row(0, 1.0) for _ in counts] for _ in range(2)]
+        # Of all of them, and of those that do.
+        self._budgets = [[self._row(0, None) for _ in counts] for _ in range(2)]
         self._visits = [[self._row(0, None) for _ in stages] for _ in counts]
         self._shares = [self._row(market.share if k else 0, 1.0) for k in stages]
         self._nodes = [self._row(count, dear) for count in counts]
@@ -295,7 +318,7 @@ class _Programme:
         for row in self._nodes:
             self._column({row: -1.0}, dear)
         self._ways: dict[tuple[int, int, tuple[int, ...]], Any] = {}
-        self._paths: set[tuple[int, tuple[tuple[int, int], ...]]] = set()
+        self._paths: set[tuple[int, int, tuple[tuple[int, int], ...]]] = set()
 
     def against(self, time: int) -> Priced | None:
         """Prices that exclude a time; None if there are none to be found."""
@@ -311,7 +334,7 @@ class _Programme:
             choices = market.choices(priced, options)
             if market.unpaid(priced, choices) > 0:
                 return priced
-            new = self._add_paths(priced.paths)
+            new = self._add_paths(0, priced.paths) | self._add_paths(1, priced.in_turn)
             for k, choice in enumerate(choices):
                 new |= self._add_ways(k, choice, limits[k] * unit)
             if not new:
@@ -327,23 +350,31 @@ class _Programme:
                 return True
         return False
 
-    def _prices(self) -> tuple[Floats, Floats, Floats, Floats]:
-        """Rates, visits, rewards and worths as the programme sees them."""
-        rates = np.array([row.dual_value() for row in self._budgets]) / self._most
+    def _prices(self) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+        """The parts of an offer as the programme sees them."""
+        rates, in_turn = np.array([[row.dual_value() for row in rows] for rows in self._budgets]) / self._most
         visits = np.array([[0.0, *(row.dual_value() for row in rows[1:])] for rows in self._visits])
         rewards = np.array([0.0, *(row.dual_value() for row in self._shares[1:])])
         worths = np.array([row.dual_value() for row in self._nodes])
-        return np.maximum(0.0, rates), np.maximum(0.0, visits), np.maximum(0.0, rewards), worths
+        rates, in_turn, visits, rewards = (
+            np.maximum(0.0, each) for each in (rates, in_turn, visits, rewards)
+        )
+        return rates, in_turn, visits, rewards, worths
 
-    def _add_paths(self, paths: Sequence[PricedPath | None]) -> bool:
-        """Tell it of paths; whether any was new."""
+    def _add_paths(self, in_turn: int, paths: _Paths) -> bool:
+        """Tell it of paths, of microbatches in turn or not; whether any was new."""
         new = False
         for d, path in enumerate(paths):
-            if path is None or (d, path.visits) in self._paths:
+            if path is None or (in_turn and not self._market.successive[d]):
+                continue
+            key = (in_turn, d, path.visits)
+            if key in self._paths:
                 continue
             new = True
-            self._paths.add((d, path.visits))
-            column = {self._emitted[d]: 1.0, self._budgets[d]: -path.trip / self._most}
+            self._paths.add(key)
+            trip = -path.trip / self._most
+            column = {self._emitted[in_turn][d]: 1.0}
+            column |= {budgets[d]: trip for budgets in self._budgets[: in_turn + 1]}
             column |= {self._visits[c][k]: -float(times) for (c, k), times in Counter(path.visits).items()}
             column |= {self._shares[k]: 1.0 for _, k in path.visits}
             self._column(column, 0.0)
@@ -363,7 +394,7 @@ class _Programme:
             column = {self._held[stage]: 1.0}
             column |= {self._nodes[c]: float(count) for c, count in enumerate(taken) if count}
             self._ways[key] = self._column(column, 0.0)
-            self._set_way(key, choice.options.able[i])
+            self._set_way(key, choice.options.able[i], choice.options.in_turn[i])
         return new > 0
 
     def _set_time(self, options: Sequence[Options]) -> None:
@@ -376,19 +407,23 @@ class _Programme:
                 way.SetUb(0.0)
             else:
                 way.SetUb(self._solver.infinity())
-                self._set_way(key, held.able[place])
+                self._set_way(key, held.able[place], held.in_turn[place])
 
-    def _set_way(self, key: tuple[int, int, tuple[int, ...]], able: Integers) -> None:
+    def _set_way(self, key: tuple[int, int, tuple[int, ...]], able: Integers, in_turn: Integers) -> None:
         stage, _, taken = key
+        way, market = self._ways[key], self._market
         for c, count in enumerate(taken):
             if count == 0:
                 continue
             if stage == 0:
-                self._emitted[c].SetCoefficient(self._ways[key], -float(count * self._market.emitted[c]))
-                self._budgets[c].SetCoefficient(self._ways[key], count * float(able[c]) / self._most)
+                length = market.successive[c]
+                for rows, each in zip(self._emitted, (market.emitted[c] - length, length), strict=True):
+                    rows[c].SetCoefficient(way, -float(count * each))
+                for rows, each in zip(self._budgets, (able[c], in_turn[c]), strict=True):
+                    rows[c].SetCoefficient(way, count * float(each) / self._most)
             else:
-                done = min(count * int(able[c]), self._market.largest)
-                self._visits[c][stage].SetCoefficient(self._ways[key], float(done))
+                done = min(count * int(able[c]), market.largest)
+                self._visits[c][stage].SetCoefficient(way, float(done))
 
     def _row(self, least: float, price: float | None) -> Any:
         """A sum of at least so much, with what it may lack at a price."""

@@ -78,7 +78,7 @@ def test_the_cheapest_nodes(classes: list[tuple[int, int, bool]], fewest: int, m
     if counts[inside].sum() < fewest:
         return
     one = np.array([0])
-    options = Options(one, one + fewest, one + fewest + more, one, inside[np.newaxis], one[np.newaxis])
+    options = Options(one, one + fewest, one + fewest + more, one, inside[np.newaxis], *[one[np.newaxis]] * 2)
     sums, taken = options.cheapest(prices[np.newaxis], counts)
     choices = product(*(range(c + 1) if there else [0] for c, there in zip(counts, inside, strict=True)))
     expected = min(
@@ -109,7 +109,7 @@ def test_a_class_is_paid_for_no_more_than_a_stage_executes(
     if counts.sum() < fewest:
         return
     one, everyone = np.array([0]), np.ones((1, len(classes)), dtype=bool)
-    options = Options(one, one + fewest, one + fewest + more, one, everyone, able[np.newaxis])
+    options = Options(one, one + fewest, one + fewest + more, one, everyone, *[able[np.newaxis]] * 2)
     sums, taken = options.sharing(prices, worths, counts, most)
 
     def paid(choice: Sequence[int]) -> int:

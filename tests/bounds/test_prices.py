@@ -53,6 +53,7 @@ def random_offer(rng: Random, found: Market) -> Offer:
     size, stages = len(found.classes), found.instance.stages
     return Offer(
         np.array([rng.choice((0, rng.randrange(1000))) for _ in range(size)]),
+        np.array([rng.choice((0, rng.randrange(1000))) for _ in range(size)]),
         np.array([[rng.choice((0, rng.randrange(10**8))) for _ in range(stages)] for _ in range(size)]),
         np.array([0, *(rng.choice((0, rng.randrange(10**8))) for _ in range(stages - 1))]),
         np.array([rng.choice((0, rng.randrange(-(10**8), 10**8))) for _ in range(size)]),
@@ -69,7 +70,7 @@ def solved(topology: Topology) -> int:
 
 @pytest.mark.parametrize("chunk", range(3))
 def test_any_prices_are_a_proof(chunk: int) -> None:
-    seen = excluded = 0
+    seen = excluded = successive = 0
     for seed in range(50 * chunk, 50 * chunk + 50):
         tables = tiny(seed)
         if tables is None:
@@ -84,8 +85,10 @@ def test_any_prices_are_a_proof(chunk: int) -> None:
             assert found.unpaid(priced, found.choices(priced, late)) <= 0
             excluded += found.unpaid(priced, found.choices(priced, early)) > 0
         seen += 1
+        successive += int(found.successive.any())
     assert seen > 5
     assert excluded > 0
+    assert successive > 0
 
 
 @pytest.mark.parametrize("chunk", range(4))
@@ -112,6 +115,23 @@ def test_every_stage_has_its_share() -> None:
     # Without even-stages c has none, and b all four.
     loose = instance(nodes, "1 1 1", workload="microbatches=4", rules="path_length=2, even_stages=false")
     assert prices_bound(loose, 0, 10_000 * MS, no_limit()) == (11 + 4 * (30 + 2) + 21) * MS
+
+
+def test_microbatches_in_succession() -> None:
+    # A round trip is 2 * 30 + 4. As rows the 4 microbatches take (4 * 64 + 30) / 2 = 143; in succession two
+    # of them, a B and an F between: 2 * 64 + 30.
+    nodes = "a stage=0 memory=2, b stage=1 memory=9, c stage=1 memory=9"
+    tables = instance(nodes, "1 2", workload="microbatches=4")
+    assert prices_bound(tables, 0, 10_000 * MS, no_limit()) == 158 * MS
+
+
+def test_the_cheapest_paths_follow_one_after_the_other() -> None:
+    # By b a round trip is 64, by c 184. With one slot b, which holds a microbatch for 32 between 11 and
+    # T - 21, takes three at most if T < 160. Then one of the 4 goes by c, (3 * 64 + 184 + 30) / 2 = 203 as
+    # rows: too late.
+    nodes = "a stage=0 memory=2, b stage=1, c stage=1 layer_time=50ms"
+    tables = instance(nodes, "1 2", workload="microbatches=4")
+    assert prices_bound(tables, 0, 10_000 * MS, no_limit()) == 160 * MS
 
 
 def test_what_a_stage_executes() -> None:
