@@ -87,9 +87,8 @@ HEAD = """# Benchmarks
 
 Everything here is measured by `skipsched bench` and written by `python docs/benchmarks.py`; the command
 stands below each table. Every schedule was read back and passed the checker. *Best known* are results of
-other runs, which the last table names: those of `geo-20` and of the 50-node instances had 400 s of counted
-work or more, most others a minute with a search older than today's, which beats them: those figures are
-negative.
+other runs, which the last table names: those of `geo-20` and of the 50-node instances had 200 to 900 s of
+counted work, most others half a minute. Where a row does better, its figure is negative.
 """
 
 

@@ -28,7 +28,7 @@ def none(*_: object) -> int:
     return 0
 
 
-def unlimited(_time: int, _slots: int, *_: object) -> int:
+def unlimited(*_: object) -> int:
     """As many microbatches as there is room for otherwise."""
     return 10**9
 

@@ -195,6 +195,7 @@ class Holders:
         used = np.minimum(slots, count)
         of_all: Integers = used * left - (count - used) * overhead - used * (used - 1) // 2 * step
         length = self.successive
+        # As `between`.
         rest = (length - 1) * overhead + (count - (length - 1) * slots - 1) * step
         in_turn: Integers = np.where(length > 0, left - rest, 0)
         return of_all, in_turn

@@ -43,10 +43,10 @@ _STEPS_PER_PIVOT = 0.5
 def prices_bound(instance: Instance, known: int, most: int, clock: Clock) -> int:
     """Microseconds within which no allocation has paths for all microbatches, from `known` on.
 
-    Within a time T, a data node's M slots leave its W microbatches ``budget`` microseconds of round trips
-    (`in_flight_bound`), and L of them follow one after the other in ``in_turn`` microseconds of round trips
-    (`succession`); a node of another stage executes at most ``able`` microbatches (`Able.within`),
-    each less what the stage's all-reduce takes. Every stage but the first executes its ``share`` at least,
+    Within a time T, less what the stage's all-reduce takes, a data node's M slots leave its W microbatches
+    ``budget`` microseconds of round trips (`in_flight_bound`), and L of them, which follow one after the
+    other, ``in_turn`` microseconds (`succession`); a node of another stage executes at most ``able``
+    microbatches (`Able.within`). Every stage but the first executes its ``share`` at least,
     and nodes that are alike together no more than the most that a stage executes.
 
     Give every data node d a rate r(d) for a microsecond of its round trips, and a rate t(d) more for those of
@@ -218,12 +218,12 @@ class Market:
     def choices(self, priced: Priced, options: Sequence[Options]) -> list[Choice]:
         """What each stage chooses."""
         offer, counts = priced.offer, self.classes.counts
-        price, in_turn = (
+        of_any, of_those_in_turn = (
             np.array([0 if path is None else path.price for path in paths], dtype=np.int64)
             for paths in (priced.paths, priced.in_turn)
         )
         first, *others = options
-        paid = (self.emitted - self.successive) * price + self.successive * in_turn
+        paid = (self.emitted - self.successive) * of_any + self.successive * of_those_in_turn
         prices = paid - offer.rates * first.able - offer.in_turn * first.in_turn - offer.worths
         choices = [Choice(first, *first.cheapest(prices, counts))]
         for k, held in enumerate(others, 1):
@@ -269,7 +269,7 @@ class Market:
         rates, in_turn, visits, rewards, worths = prices
         instance, counts, longest = self.instance, self.classes.counts, self._paths.longest
         path = (rates + in_turn).max() * longest + (visits.max() + rewards.max()) * instance.path_length
-        slots = np.array(instance.slots)[self.classes.first, 0]
+        slots = np.minimum(np.array(instance.slots)[self.classes.first, 0], self.emitted)
         # More microseconds than any budget, above or below 0.
         rows = slots * (most + longest * (slots + 2)) + self.emitted * instance.overhead
         rows = rows + slots * slots * 2 * instance.overhead

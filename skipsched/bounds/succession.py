@@ -27,7 +27,7 @@ from __future__ import annotations
 
 
 def successive(count: int, slots: int, residence: int, step: int, overhead: int) -> int:
-    """How many microbatches in succession say the most, if all have a residence: L above.
+    """How many microbatches in succession say the most, if all have the same residence: L above.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def successive_within(time: int, slots: int, residence: int, step: int, overhead
     time
         At least the residence.
     residence
-        Of each of them; positive.
+        Of each of them.
     step
         Positive.
     """

@@ -117,21 +117,25 @@ def test_every_stage_has_its_share() -> None:
     assert prices_bound(loose, 0, 10_000 * MS, no_limit()) == (11 + 4 * (30 + 2) + 21) * MS
 
 
-def test_microbatches_in_succession() -> None:
-    # A round trip is 2 * 30 + 4. As rows the 4 microbatches take (4 * 64 + 30) / 2 = 143; in succession two
-    # of them, a B and an F between: 2 * 64 + 30.
-    nodes = "a stage=0 memory=2, b stage=1 memory=9, c stage=1 memory=9"
-    tables = instance(nodes, "1 2", workload="microbatches=4")
-    assert prices_bound(tables, 0, 10_000 * MS, no_limit()) == 158 * MS
+def test_paths_of_microbatches_in_succession() -> None:
+    # By b a round trip is 64, by c and d 70. Each has 2 of the 5 at most. Three of them follow one after the
+    # other on the two slots: 64 + 64 + 70. As if all could be divided it would be (5 * 67.6 + 30) / 2 = 184.
+    nodes = (
+        "a stage=0 memory=2, b stage=1 memory=9, "
+        "c stage=2 memory=9 layer_time=12ms, d stage=3 memory=9 layer_time=12ms"
+    )
+    tables = instance(nodes, "1 1 1 1", workload="microbatches=5", rules="path_length=2")
+    assert prices_bound(tables, 0, 10_000 * MS, no_limit()) == 198 * MS
 
 
-def test_the_cheapest_paths_follow_one_after_the_other() -> None:
-    # By b a round trip is 64, by c 184. With one slot b, which holds a microbatch for 32 between 11 and
-    # T - 21, takes three at most if T < 160. Then one of the 4 goes by c, (3 * 64 + 184 + 30) / 2 = 203 as
-    # rows: too late.
-    nodes = "a stage=0 memory=2, b stage=1, c stage=1 layer_time=50ms"
-    tables = instance(nodes, "1 2", workload="microbatches=4")
-    assert prices_bound(tables, 0, 10_000 * MS, no_limit()) == 160 * MS
+def test_slots_that_could_never_be_used() -> None:
+    # The prices are as large as arithmetic allows, and no larger.
+    def unit(slots: int) -> float:
+        tables = instance(f"a stage=0 memory={slots}, b stage=1", "1 1", workload="microbatches=9")
+        prices = [np.full(2, 1e-3), np.full(2, 1e-3), np.ones((2, 2)), np.ones(2), np.ones(2)]
+        return market(tables).unit(prices, 10_000 * MS)
+
+    assert unit(9) == unit(10_000_000) == unit(1_000_000_000) > 1
 
 
 def test_what_a_stage_executes() -> None:
