@@ -11,14 +11,13 @@ from __future__ import annotations
 import datetime
 import json
 import os
-import shlex
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+
+from kept import ROOT, Document, kept, run
 
 from skipsched.bench.markdown import markdown, provenance
 from skipsched.files.atomic import write_atomically
@@ -26,7 +25,6 @@ from skipsched.machine import machine, program
 from skipsched.schedule import Schedule
 from skipsched.text.words import seconds
 
-ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path("docs/repairs")
 PAGE = ROOT / "docs/repair.md"
 #: The table stands between these lines of the page.
@@ -38,15 +36,12 @@ SOLVE = f"skipsched solve geo-20 --deterministic -o {SCHEDULE}"
 REPAIR = f"skipsched repair {SCHEDULE} --without NODE"
 ANEW = "skipsched solve LEFT --deterministic --time-limit 60"
 
-#: A JSON object.
-Document = dict[str, Any]
-
 
 def main() -> int:
     """Repair where it is missing, and write the table."""
     (ROOT / FOLDER).mkdir(exist_ok=True)
     if not (ROOT / SCHEDULE).exists():
-        _run(SOLVE)
+        run(SOLVE)
     schedule = Schedule.read(ROOT / SCHEDULE)
     rows = [(stage, _held(node)) for stage, nodes in enumerate(schedule.document["stages"]) for node in nodes]
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
@@ -60,21 +55,17 @@ def _held(node: str) -> Document:
     """What repairing without a node came to, made now unless it is there."""
     path = ROOT / FOLDER / f"without-{node}.json"
     making = {"program": program(), "machine": machine()}
-    if path.exists():
-        held: Document = json.loads(path.read_bytes())
-        for key, value in making.items():
-            if held[key] != value:
-                raise SystemExit(f"{path} was made by another {key}: delete it to make it anew")
+    if (held := kept(path, making)) is not None:
         return held
     with tempfile.TemporaryDirectory() as folder:
         repaired, left, anew = (Path(folder) / name for name in ("repaired", "left", "anew"))
         load = os.getloadavg()[0]
         began = time.monotonic()
-        ran = _run(f"{REPAIR.replace('NODE', node)} -o {repaired} --report -")
+        ran = run(f"{REPAIR.replace('NODE', node)} -o {repaired} --report -")
         took = time.monotonic() - began
-        counted = _run(f"{REPAIR.replace('NODE', node)} --deterministic -o {os.devnull} --report -")
+        counted = run(f"{REPAIR.replace('NODE', node)} --deterministic -o {os.devnull} --report -")
         left.write_text(json.dumps(Schedule.read(repaired).topology().document), encoding="utf-8")
-        _run(f"{ANEW.replace('LEFT', str(left))} -o {anew}")
+        run(f"{ANEW.replace('LEFT', str(left))} -o {anew}")
         held = {
             "date": datetime.date.today().isoformat(),
             **making,
@@ -86,13 +77,6 @@ def _held(node: str) -> Document:
         }
     write_atomically(path, json.dumps(held, indent=1))
     return held
-
-
-def _run(command: str) -> bytes:
-    """What a command of ours writes to standard output."""
-    print(command, file=sys.stderr)
-    words = [sys.executable, "-m", *shlex.split(command)]
-    return subprocess.run(words, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
 
 
 def _table(rows: Sequence[tuple[int, Document]]) -> list[str]:

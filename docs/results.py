@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import datetime
 import json
-import shlex
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+
+from kept import ROOT, Document, kept, run
 
 from skipsched.bench.markdown import markdown, provenance
 from skipsched.compare.methods import FULL_PIPELINE, SKIPPIPE, SKIPPIPE_PATHS, SOLVE
@@ -28,7 +28,6 @@ from skipsched.machine import machine, program
 from skipsched.text.words import seconds
 from skipsched.topology.load import load_topology
 
-ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path("docs/results")
 #: Seconds of each row.
 BUDGET = 60
@@ -45,9 +44,6 @@ CLAIM = {
 PAPER = "up to 55 %"
 #: The regions that nodes of the variant with five take in turn.
 REGIONS = ("Australia", "Belgium", "Canada", "Germany", "Iowa")
-
-#: A topology's document, as YAML has it.
-Document = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -154,11 +150,7 @@ def _held(variant: Variant) -> Document:
     """A variant's comparison with its date and command, made now unless it is there."""
     path = ROOT / FOLDER / f"{variant.name}.json"
     making = {"command": variant.command, "program": program(), "machine": machine()}
-    if path.exists():
-        held: Document = json.loads(path.read_bytes())
-        for key, value in making.items():
-            if held[key] != value:
-                raise SystemExit(f"{path} was made with another {key}: delete it to make it anew")
+    if (held := kept(path, making)) is not None:
         return held
     path.parent.mkdir(exist_ok=True)
     if variant.change is not None:
@@ -166,10 +158,7 @@ def _held(variant: Variant) -> Document:
         document["name"] = variant.name
         variant.change(document)
         write_atomically(ROOT / variant.file, json.dumps(document, indent=1))
-    print(variant.command, file=sys.stderr)
-    words = [sys.executable, "-m", *shlex.split(variant.command)]
-    ran = subprocess.run(words, cwd=ROOT, check=True, stdout=subprocess.PIPE)
-    held = {"date": datetime.date.today().isoformat(), **making, **json.loads(ran.stdout)}
+    held = {"date": datetime.date.today().isoformat(), **making, **json.loads(run(variant.command))}
     write_atomically(path, json.dumps(held, indent=1))
     return held
 
