@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from skipsched.bounds.able import Able
 from skipsched.bounds.alike import Classes
 from skipsched.bounds.chosen import over_data_nodes, smallest_share
-from skipsched.bounds.succession import successive
+from skipsched.bounds.succession import between, successive
 from skipsched.bounds.tables import ELEMENTS_PER_STEP, INFINITE, Integers
 from skipsched.clock import Clock
 from skipsched.instance import Instance
@@ -194,10 +194,8 @@ class Holders:
         step = forward + backward + 2 * overhead
         used = np.minimum(slots, count)
         of_all: Integers = used * left - (count - used) * overhead - used * (used - 1) // 2 * step
-        length = self.successive
-        # As `between`.
-        rest = (length - 1) * overhead + (count - (length - 1) * slots - 1) * step
-        in_turn: Integers = np.where(length > 0, left - rest, 0)
+        rest = between(count, slots, self.successive, step, overhead)
+        in_turn: Integers = np.where(self.successive > 0, left - rest, 0)
         return of_all, in_turn
 
     def _visits(self, stage: int, time: int, left: Integers) -> Integers:

@@ -25,6 +25,13 @@ said.
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
+from numpy.typing import NDArray
+
+#: Of one node, or of many.
+_Figure = TypeVar("_Figure", int, NDArray[Any])
+
 
 def successive(count: int, slots: int, residence: int, step: int, overhead: int) -> int:
     """How many microbatches in succession say the most, if all have the same residence: L above.
@@ -40,7 +47,7 @@ def successive(count: int, slots: int, residence: int, step: int, overhead: int)
     return -(-count // slots) if residence + overhead >= slots * step else 2
 
 
-def between(count: int, slots: int, length: int, step: int, overhead: int) -> int:
+def between(count: _Figure, slots: _Figure, length: _Figure, step: _Figure, overhead: int) -> _Figure:
     """Microseconds that a succession takes besides its residences.
 
     Parameters
@@ -48,7 +55,8 @@ def between(count: int, slots: int, length: int, step: int, overhead: int) -> in
     count, slots, length, step, overhead
         W, M, L, F + B + 2 * o and o.
     """
-    return (length - 1) * overhead + (count - (length - 1) * slots - 1) * step
+    rest: _Figure = (length - 1) * overhead + (count - (length - 1) * slots - 1) * step
+    return rest
 
 
 def successive_within(time: int, slots: int, residence: int, step: int, overhead: int) -> int:
